@@ -1,0 +1,1 @@
+"""Moves bytes: job table, claims, leases, buffers, workers, server, watchers and sidecars."""

@@ -1,0 +1,1 @@
+"""Gives bytes meaning: identity, command lines, execution and delivery."""
