@@ -1,0 +1,103 @@
+"""What all commands share at their outermost: one clear line for an error, and the exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import is_disk_full
+from seamless_queue.signals import Interrupted
+
+#: Exit status after Ctrl-C or SIGTERM.
+INTERRUPTED = 130
+#: Exit status when whoever read our output has gone, as if by SIGPIPE.
+BROKEN_PIPE = 141
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _set_debug(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["SEAMLESS_DEBUG"] = "1"
+
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
+)
+store_option = click.option(
+    "--store", metavar="DIR", help="The store [SEAMLESS_CACHE, seamless.yaml, ~/.seamless/cache]."
+)
+digest_option = click.option(
+    "--digest", metavar="NAME", help="Digest of a new store: blake3 (default) or sha256 [SEAMLESS_DIGEST]."
+)
+durable_option = click.option(
+    "--durable", is_flag=True, help="Survive power loss too: fsync what is acknowledged."
+)
+version_option = click.version_option(package_name="seamless-queue", message="%(package)s %(version)s")
+
+
+def program(command: click.Command, name: str) -> Callable[[], None]:
+    """The console script of a command."""
+
+    def main() -> None:
+        sys.exit(_status(command, name))
+
+    return main
+
+
+def _status(command: click.Command, name: str) -> int:
+    try:
+        status = command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.UsageError as exc:
+        return _complain(name, f"{exc.format_message()} (see {name} --help)", 2)
+    except click.ClickException as exc:
+        return _complain(name, exc.format_message(), exc.exit_code)
+    except (Interrupted, KeyboardInterrupt, click.Abort):
+        return _complain(name, "interrupted", INTERRUPTED)
+    except Exception as exc:
+        if os.environ.get("SEAMLESS_DEBUG"):
+            raise
+        return _complain(name, _in_words(exc), getattr(exc, "exit_code", 1))
+
+
+def _in_words(exc: Exception) -> str:
+    if is_disk_full(exc):
+        return f"the disk is full: {exc}; nothing was submitted, free some space and try again"
+    if isinstance(exc, SeamlessError):
+        return str(exc)
+    if isinstance(exc, OSError) and exc.filename is not None:
+        return f"{os.fsdecode(exc.filename)}: {exc.strerror}"
+    return f"{type(exc).__name__}: {exc} (run with --debug for the traceback)"
+
+
+def _complain(name: str, message: str, status: int) -> int:
+    say(name, "error: " + " ".join(message.splitlines()))
+    return status
+
+
+def say(name: str, message: str) -> None:
+    """A line on standard error; a closed one is no error."""
+    text = f"{name}: {message}\n".encode("utf-8", "surrogateescape")
+    try:
+        sys.stderr.flush()
+        os.write(2, text)
+    except (OSError, ValueError):
+        pass
+
+
+def speaker(name: str, quiet: bool = False) -> Callable[[str], Any]:
+    """A function that says things in the name of a command, or nothing if it is to be quiet."""
+    return lambda message: None if quiet else say(name, message)

@@ -1,0 +1,163 @@
+"""Running a command in this process, with its messages shown as they come."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from seamless.transformer import functions
+from seamless.transformer.submission import Submitter
+from seamless_queue import reclaim
+from seamless_queue.broker import reports
+from seamless_queue.broker.records import Consequences, NewRequest, Submitted
+from seamless_queue.broker.states import RequestState
+from seamless_queue.buffers import Staged
+from seamless_queue.doorbell import Doorbell
+from seamless_queue.inline import Ending, InlineSession
+from seamless_queue.signals import Interrupted, interrupting
+from seamless_queue.store import Store
+
+from .entry import say, speaker
+from .runoptions import RunOptions
+from .running import NAME, replay, write_out
+
+#: Exit status of a command that ran longer than allowed, as that of timeout(1).
+TIMED_OUT = 124
+#: How much is passed on at once.
+PIECE_BYTES = 1 << 16
+
+
+class Screen:
+    """Passes on what a running command writes to its files (inline.Audience)."""
+
+    def __init__(self) -> None:
+        self._sources: list[tuple[int, int]] = []
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Open the files; they are there, and empty."""
+        self.close()
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        self._sources = [(os.open(stderr, flags), 2)]
+        if stdout is not None:
+            self._sources.append((os.open(stdout, flags), 1))
+
+    def look(self) -> None:
+        """Pass on what is new."""
+        for source, target in self._sources:
+            while part := os.read(source, PIECE_BYTES):
+                os.write(target, part)
+
+    def close(self) -> None:
+        """Stop following."""
+        for source, _ in self._sources:
+            os.close(source)
+        self._sources = []
+
+
+@dataclass(slots=True)
+class NoScreen:
+    """Nobody watches (inline.Audience)."""
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Nothing to do."""
+
+    def look(self) -> None:
+        """Nothing to do."""
+
+
+def follow_up(store: Store, consequences: Consequences) -> None:
+    """Do what follows from a submission that was answered at once: write its files."""
+    with Doorbell(store.id) as bell:
+        session = InlineSession(store, functions, bell, NoScreen())
+        try:
+            session.clerk.handle(consequences)
+        finally:
+            session.close()
+
+
+def run_inline(
+    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
+) -> int:
+    """Submit to a session of our own and see it through; the exit status."""
+    screen = Screen()
+    with Doorbell(store.id) as bell:
+        session = InlineSession(store, functions, bell, screen)
+        try:
+            session.clerk.handle(reclaim.reclaim_dead_sessions(store))
+            submitter.wishes = replace(submitter.wishes, lane=session.id)
+            with interrupting():
+                return _see_through(
+                    store, session, submitter, replace(request, lane=session.id), staged, options
+                )
+        finally:
+            screen.close()
+            session.close()
+
+
+def _see_through(
+    store: Store,
+    session: InlineSession,
+    submitter: Submitter,
+    request: NewRequest,
+    staged: Staged,
+    options: RunOptions,
+) -> int:
+    submitted, consequences = submitter.submit([request], staged)
+    request_id = submitted[0].request_id
+    try:
+        session.clerk.handle(consequences)
+        ending = session.run(request_id, lambda: _say_waiting(store, request, options))
+    except Interrupted:
+        session.cancel(request_id)
+        raise
+    return _conclude(store, request_id, request, ending, options)
+
+
+def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None:
+    tell = speaker(NAME, options.quiet)
+    for dependency in request.dependencies:
+        who = (
+            f"request {dependency.upstream} will write it"
+            if dependency.upstream
+            else "another store will write it"
+        )
+        tell(f"waiting for future {os.fsdecode(dependency.path)}: {who}")
+    if not request.dependencies:
+        tell("waiting: another process is running the same command")
+
+
+def _conclude(store: Store, request_id: int, request: NewRequest, ending: Ending, options: RunOptions) -> int:
+    if ending.state in (RequestState.DELIVERED, RequestState.SUPERSEDED):
+        known = reports.result_of(store.database, request_id)
+        assert known is not None
+        submitted = Submitted(request_id, ending.state, known.job_id, known.result)
+        replay(store, submitted, request, shown=ending.ran_here)
+        _say_if_differed(store, request_id, request)
+        return 0
+    return _fail(store, request_id, request, ending)
+
+
+def _say_if_differed(store: Store, request_id: int, request: NewRequest) -> None:
+    last = reports.last_attempt(store.database, request_id)
+    if request.refresh and last is not None and last.error:
+        say(NAME, f"warning: not deterministic: {last.error}; the old result is kept")
+
+
+def _fail(store: Store, request_id: int, request: NewRequest, ending: Ending) -> int:
+    last = reports.last_attempt(store.database, request_id)
+    if last is not None and not ending.ran_here:
+        if last.stderr is not None:
+            write_out(store, last.stderr, 2)
+        if last.stdout is not None and request.outputs:
+            write_out(store, last.stdout, 1)
+    say(NAME, f"error: {ending.error or ending.state.name.lower()}")
+    return exit_status(last.exit_code if last else None, ending.error)
+
+
+def exit_status(code: int | None, error: str | None) -> int:
+    """The status of a failed command as a shell gives it: its own, 128 and the signal, 124 for a timeout."""
+    if error and error.startswith("timed out"):
+        return TIMED_OUT
+    if not code:
+        return 1
+    return code if code > 0 else 128 - code

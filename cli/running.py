@@ -1,0 +1,177 @@
+"""What `seamless-run` does with one command: answer it from the store, run it here, or submit it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from seamless.transformer.context import submitters_environment
+from seamless.transformer.localfiles import LocalFiles
+from seamless.transformer.submission import Submitter, Wishes
+from seamless_queue.broker import submissions
+from seamless_queue.broker.records import QUEUE_LANE, NewRequest, Submitted
+from seamless_queue.buffers import Staged
+from seamless_queue.errors import SeamlessError
+from seamless_queue.store import Store, open_store
+
+from .entry import speaker
+from .runoptions import RunOptions, limits
+
+NAME = "seamless-run"
+
+
+def run(options: RunOptions) -> int:
+    """Do what the options say; the exit status."""
+    store = open_store(options.settings())
+    try:
+        return _run(store, options)
+    finally:
+        store.close()
+
+
+def _run(store: Store, options: RunOptions) -> int:
+    say = speaker(NAME, options.quiet)
+    files = LocalFiles(store)
+    directory = os.getcwd()
+    plan = options.plan(directory, files)
+    for warning in plan.warnings:
+        say(f"warning: {warning}")
+    submitter = make_submitter(store, files, directory, options)
+    staged = Staged()
+    stdin = read_stdin(store, staged) if options.stdin else None
+    request = submitter.prepare(plan, options.label, staged, stdin=stdin)
+    if options.verbose and request.identity is not None:
+        say(f"transformation {request.identity.checksum}")
+    if options.dry:
+        return _dry(request)
+    if options.qsubmit:
+        return _queue(store, submitter, request, staged, options)
+    return _inline(store, submitter, request, staged, options)
+
+
+def make_submitter(store: Store, files: LocalFiles, directory: str, options: RunOptions) -> Submitter:
+    """A submitter with the wishes of the command line; its lane is the queue's."""
+    settings = options.settings()
+    many_outputs = options.no and len(options.captures) > limits("DOWNLOAD")[0]
+    wishes = Wishes(
+        lane=QUEUE_LANE,
+        priority=options.priority,
+        timeout=options.timeout,
+        retries=options.retries,
+        refresh=options.refresh,
+        sidecars_only=options.no_download or many_outputs,
+        project=options.project or settings.project,
+        stage=options.stage or settings.stage,
+    )
+    environment = submitters_environment()
+    return Submitter(store, files, directory, environment, wishes, confirmation(options))
+
+
+def confirmation(options: RunOptions) -> Callable[[int, int], None] | None:
+    """How to ask before many or large files are kept."""
+    if options.yes:
+        return None
+    most_files, most_bytes = limits("UPLOAD")
+
+    def confirm(count: int, size: int) -> None:
+        if count <= most_files and size <= most_bytes:
+            return
+        what = f"upload of {count} files, total {_readable(size)}"
+        if options.no:
+            raise SeamlessError(f"cannot confirm {what}; use -y to allow it")
+        if not _ask(f"Confirm {what}? (y/[n])? "):
+            raise SeamlessError(f"{what} was not confirmed; nothing was run")
+
+    return confirm
+
+
+def _ask(question: str) -> bool:
+    click.echo(question, nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _readable(size: int) -> str:
+    value, units = float(size), ["B", "KB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.2f} {units[0]}"
+
+
+def read_stdin(store: Store, staged: Staged) -> str:
+    """Keep standard input; its checksum."""
+    return store.buffers.stage_stream(sys.stdin.fileno(), staged)
+
+
+def _dry(request: NewRequest) -> int:
+    if request.identity is None:
+        raise SeamlessError("the identity is not known before the jobs have run that write its inputs")
+    click.echo(request.identity.checksum)
+    return 0
+
+
+def _queue(
+    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
+) -> int:
+    say = speaker(NAME, options.quiet)
+    for dependency in request.dependencies:
+        say(f"waits for {os.fsdecode(dependency.path)} (.FUTURE), {_whose(dependency.upstream)}")
+    submitted, consequences = submitter.submit([request], staged)
+    if consequences.deliver or consequences.key or consequences.ended:
+        from .inlinerun import follow_up
+
+        follow_up(store, consequences)
+    if options.verbose:
+        say(f"request {submitted[0].request_id} is {submitted[0].state.name.lower()}")
+    return 0
+
+
+def _whose(upstream: int | None) -> str:
+    return "which another store will write" if upstream is None else f"which request {upstream} will write"
+
+
+def _inline(
+    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
+) -> int:
+    hit = _hit(store, submitter, request, staged)
+    if hit is not None:
+        if options.verbose:
+            speaker(NAME, options.quiet)("answered from the store")
+        replay(store, hit, request)
+        return 0
+    from .inlinerun import run_inline
+
+    return run_inline(store, submitter, request, staged, options)
+
+
+def _hit(store: Store, submitter: Submitter, request: NewRequest, staged: Staged) -> Submitted | None:
+    """Record a request that needs nothing but its answer; None if it needs more."""
+    identity = request.identity
+    if identity is None or identity.gone_result is not None or request.refresh or request.outputs:
+        return None
+    if submissions.known(store.database, identity.checksum) is None:
+        return None
+    submitted = submitter.submit([request], staged)[0][0]
+    return submitted if submitted.result is not None else None
+
+
+def replay(store: Store, submitted: Submitted, request: NewRequest, *, shown: bool = False) -> None:
+    """Write what the job's run wrote to stdout and stderr, unless it was shown while it ran."""
+    assert submitted.job_id is not None
+    streams = submissions.streams(store.database, submitted.job_id)
+    stdout_is_result = not request.outputs
+    if streams.stderr is not None and not shown:
+        write_out(store, streams.stderr, 2)
+    if streams.stdout is not None and (stdout_is_result or not shown):
+        write_out(store, submitted.result if stdout_is_result and submitted.result else streams.stdout, 1)
+
+
+def write_out(store: Store, checksum: str, descriptor: int) -> None:
+    """Copy a buffer to a descriptor, piece by piece."""
+    for part in store.buffers.pieces(checksum):
+        view = memoryview(part)
+        while view:
+            view = view[os.write(descriptor, view) :]

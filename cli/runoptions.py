@@ -1,0 +1,137 @@
+"""The options of `seamless-run`, checked, and what is made of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import click
+
+from seamless.transformer.commandline import CommandPlan, Mapping, PlanOptions, plan_text, plan_words
+from seamless.transformer.commandline.model import Files
+from seamless_queue import settings
+
+#: Above these, keeping files wants a yes.
+MAX_FILES, MAX_BYTES = 10_000, 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The command line of `seamless-run`."""
+
+    command: tuple[str, ...]
+    text: bool
+    verbose: int
+    quiet: bool
+    no_rule_1: bool
+    no_rule_2: bool
+    workdir: str | None
+    root: bool
+    strip: bool
+    extension: bool
+    captures: tuple[str, ...]
+    inputs: tuple[str, ...]
+    input_lists: tuple[str, ...]
+    variables: tuple[str, ...]
+    metavariables: tuple[str, ...]
+    prologues: tuple[str, ...]
+    primary: int
+    yes: bool
+    no: bool
+    no_download: bool
+    dry: bool
+    qsubmit: bool
+    batch: str | None
+    local: bool
+    stdin: bool
+    project: str | None
+    stage: str | None
+    timeout: float | None
+    retries: int
+    priority: int
+    refresh: bool
+    store: str | None
+    digest: str | None
+    durable: bool
+
+    def check(self) -> None:
+        """UsageError for options that contradict each other."""
+        for one, other in (
+            ("qsubmit", "dry"),
+            ("qsubmit", "local"),
+            ("strip", "extension"),
+            ("yes", "no"),
+            ("workdir", "root"),
+            ("batch", "stdin"),
+        ):
+            if getattr(self, one) and getattr(self, other):
+                raise click.UsageError(f"{_option(one)} and {_option(other)} cannot be used together")
+        if self.batch is not None and not self.qsubmit:
+            raise click.UsageError("--batch goes with --qsubmit")
+        if self.batch is not None and self.command:
+            raise click.UsageError("--batch takes its commands from a file: leave out the command")
+
+    def settings(self) -> settings.Settings:
+        """The store that is meant."""
+        return settings.load(self.store, self.digest, durable=self.durable)
+
+    def plan_options(self, directory: str) -> PlanOptions:
+        """What planning needs to know."""
+        workdir = "/" if self.root else os.path.abspath(self.workdir or directory)
+        mapping = Mapping.STRIP if self.strip else Mapping.EXTENSION if self.extension else Mapping.LITERAL
+        return PlanOptions(
+            directory=directory,
+            workdir=workdir,
+            mapping=mapping,
+            guess_extension=not self.no_rule_1,
+            guess_no_extension=not self.no_rule_2,
+            captures=self.captures,
+            inputs=self.inputs,
+            input_lists=self.input_lists,
+            variables=self.variables,
+            metavariables=self.metavariables,
+            prologues=self.prologues,
+            primary=self.primary,
+        )
+
+    def plan(self, directory: str, files: Files) -> CommandPlan:
+        """The plan of the command."""
+        options = self.plan_options(directory)
+        if self.text:
+            return plan_text(" ".join(self.command), options, files, check=bash_accepts)
+        return plan_words(self.command, options, files, check=bash_accepts)
+
+    @property
+    def label(self) -> str:
+        """The command, for people."""
+        return " ".join(self.command)
+
+
+def _option(name: str) -> str:
+    short = {"workdir": "-w", "root": "-W", "strip": "-ms", "extension": "-mx", "yes": "-y", "no": "-n"}
+    return short.get(name, f"--{name}")
+
+
+def bash_accepts(text: str) -> bool:
+    """Whether bash can parse this text; asked where our parser cannot."""
+    from seamless_queue.processes import exit_status
+
+    return exit_status(["bash", "-n", "-c", text]) == 0
+
+
+def limits(kind: str) -> tuple[int, int]:
+    """How many files and bytes may be kept (`UPLOAD`) or written (`DOWNLOAD`) without a yes."""
+    return (
+        _number(f"SEAMLESS_MAX_{kind}_FILES", MAX_FILES),
+        _number(f"SEAMLESS_MAX_{kind}_SIZE", MAX_BYTES),
+    )
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise click.UsageError(f"{name} is {text!r}, not a whole number") from None

@@ -1,0 +1,60 @@
+"""One attempt at a job, as every kind of worker makes it: execute, then publish in one transaction."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from . import crashpoints, workdir
+from .broker import claims
+from .broker.records import Consequences, Finished, Running
+from .broker.states import Outcome
+from .buffers import Staged
+from .clerk import Functions
+from .errors import Fenced, SeamlessError
+from .filesystems import is_disk_full
+from .processes import Watch, mark
+from .store import Store
+
+#: Less space than this after a failure means that the failure may be the disk's.
+FULL_BYTES = 1 << 20
+
+
+def execute(
+    store: Store, functions: Functions, worker_id: int, running: Running, watch: Watch, staged: Staged
+) -> Finished:
+    """Run the job in a private directory. What goes wrong is the job's failure; a full disk is not."""
+    crashpoints.reached("begun")
+    try:
+        with workdir.private_directory(store.work, worker_id) as directory:
+            finished = functions.execute(store, running, directory, mark(store.id, worker_id), watch, staged)
+            return _blame_the_disk(finished, directory)
+    except (SeamlessError, OSError) as exc:
+        if is_disk_full(exc):
+            return Finished(Outcome.RELEASED, error="the disk is full")
+        return Finished(Outcome.FAILED, error=str(exc))
+
+
+def _blame_the_disk(finished: Finished, directory: str) -> Finished:
+    """A command that failed on a full disk is not to blame: its job goes back, at no cost."""
+    if finished.outcome is not Outcome.FAILED:
+        return finished
+    status = os.statvfs(directory)
+    if status.f_bavail * status.f_frsize >= FULL_BYTES:
+        return finished
+    return Finished(Outcome.RELEASED, error="the disk is full")
+
+
+def publish(
+    connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished, staged: Staged
+) -> tuple[Finished, Consequences]:
+    """Record the outcome, inside the caller's transaction; CANCELED if it does not count any more."""
+    try:
+        if finished.outcome is not Outcome.CANCELED:
+            staged.write(connection)
+            return finished, claims.finish(connection, session_id, worker_id, running, finished)
+    except Fenced:
+        # Taken over or taken back while we were finishing.
+        finished = Finished(Outcome.CANCELED, error="canceled")
+    claims.acknowledge_stop(connection, session_id, worker_id, running)
+    return finished, Consequences(again=True)

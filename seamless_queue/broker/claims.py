@@ -1,0 +1,216 @@
+"""Claim, begin, finish: how a worker gets a job and gives it back.
+
+A claim reserves; an attempt begins, and counts, when the job becomes the worker's current one, in
+the transaction that finishes the one before. Only the holder of a job's newest fence can finish it.
+All functions run inside the caller's write transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..errors import Fenced
+from . import deliveries, progress
+from .records import Consequences, Finished, Running
+from .states import JobState, Outcome, RequestState, among, move
+
+#: How many deaths of workers a job survives before it fails.
+MAX_DEATHS = 3
+
+_FREE = f"{among(JobState.READY)} AND worker_id IS NULL"
+CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE lane = ? AND {_FREE}
+    ORDER BY priority DESC, id LIMIT ?) RETURNING id, priority"""
+# An idle worker takes back what a busy one has only reserved.
+STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE worker_id IS NOT NULL
+    AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
+READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
+_begin = move(JobState.READY, JobState.RUNNING)
+BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
+    WHERE id = ? AND worker_id = ? AND {_begin.guard} RETURNING checksum, fence, timeout"""
+WISH = f"""SELECT id, command, context FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
+    ORDER BY id LIMIT 1"""
+_done = move(JobState.RUNNING, JobState.DONE)
+_failed = move(JobState.RUNNING, JobState.FAILED)
+_again = move(JobState.RUNNING, JobState.READY)
+_HELD = "id = ? AND worker_id = ? AND fence = ?"
+# A refreshed job keeps the result that it had.
+DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(result, ?), worker_id = NULL, finished = ?
+    WHERE {_HELD} AND {_done.guard} RETURNING result, started"""
+FAILED = f"""UPDATE jobs SET state = CASE WHEN result IS NULL THEN {JobState.FAILED.value} ELSE {JobState.DONE.value} END,
+    worker_id = NULL, finished = ? WHERE {_HELD} AND {_failed.guard} RETURNING started"""
+RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NULL
+    WHERE {_HELD} AND {_again.guard} AND retries > 0 RETURNING started"""
+RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
+UNRESERVE = f"UPDATE jobs SET worker_id = NULL WHERE worker_id = ? AND {among(JobState.READY)}"
+HOLDS = f"SELECT 1 FROM jobs WHERE {_HELD} AND {among(JobState.RUNNING)}"
+STOPPED = "UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? RETURNING state, started"
+_revive = move(JobState.CANCELED, JobState.READY)
+REVIVE = f"UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0 WHERE id = ? AND {_revive.guard}"
+RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
+    stderr, started, finished, user_time, system_time, peak_memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_died_ready = move(JobState.RUNNING, JobState.READY)
+HELD_BY = f"""SELECT id, fence, started, deaths FROM jobs WHERE worker_id = ? AND {among(JobState.RUNNING)}"""
+STOPPING = f"SELECT id FROM jobs WHERE worker_id = ? AND {among(JobState.CANCELED)}"
+DIED = f"""UPDATE jobs SET {_died_ready.set}, deaths = deaths + 1, worker_id = NULL WHERE id = ?
+    AND {_died_ready.guard}"""
+DIED_OFTEN = f"""UPDATE jobs SET {_failed.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
+    AND {_failed.guard}"""
+
+
+def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
+    """Reserve up to `want` jobs of the lane, best first; or one that another worker only reserves."""
+    rows = connection.execute(CLAIM, (worker_id, lane, want)).fetchall()
+    if rows:
+        return [job_id for job_id, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+    return [row[0] for row in connection.execute(STEAL, (worker_id, worker_id, lane)).fetchall()]
+
+
+def ready_count(connection: Any, lane: int, at_most: int) -> int:
+    """How many jobs of the lane are free to be claimed, counted no further than `at_most`."""
+    return int(connection.execute(READY_COUNT, (lane, at_most)).fetchone()[0])
+
+
+def begin(connection: Any, worker_id: int, job_id: int) -> Running | None:
+    """Make a reserved job the worker's current one; None if it is not its any more."""
+    row = connection.execute(BEGIN, (time.time(), job_id, worker_id)).fetchone()
+    if row is None:
+        return None
+    checksum, fence, timeout = row
+    request_id, command, context = connection.execute(WISH, (job_id,)).fetchone() or (0, "", None)
+    return Running(
+        job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None
+    )
+
+
+def holds(connection: Any, worker_id: int, running: Running) -> bool:
+    """Whether the worker may still go on with this attempt."""
+    return connection.execute(HOLDS, (running.job_id, worker_id, running.fence)).fetchone() is not None
+
+
+def finish(
+    connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished
+) -> Consequences:
+    """Publish an attempt's outcome. Raises Fenced if the job was taken over or taken back."""
+    held = (running.job_id, worker_id, running.fence)
+    now = time.time()
+    if finished.outcome is Outcome.DONE:
+        started, consequences, finished = _finish_done(connection, held, finished, now)
+    elif finished.outcome is Outcome.RELEASED:
+        started, consequences = _started(connection, RELEASE, held), Consequences(again=True)
+    else:
+        started, consequences = _finish_failed(connection, held, finished, now)
+    _record(connection, session_id, worker_id, running.job_id, running.fence, finished, started, now)
+    return consequences
+
+
+def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: Running) -> None:
+    """The worker has stopped a job that was canceled under it; it may run again if somebody asks."""
+    row = connection.execute(STOPPED, (running.job_id, worker_id)).fetchone()
+    if row is None:
+        return
+    _revive_if_wanted(connection, running.job_id)
+    finished = Finished(Outcome.CANCELED, error="canceled")
+    _record(connection, session_id, worker_id, running.job_id, running.fence, finished, row[1], time.time())
+
+
+def unreserve(connection: Any, worker_id: int) -> int:
+    """Give back what the worker has reserved and not begun; how many that were."""
+    return int(connection.execute(UNRESERVE, (worker_id,)).rowcount)
+
+
+def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Consequences:
+    """A worker has died: its jobs are claimable again, or fail when that has happened too often."""
+    unreserve(connection, worker_id)
+    deliveries.release(connection, worker_id)
+    for (job_id,) in connection.execute(STOPPING, (worker_id,)).fetchall():
+        connection.execute(STOPPED, (job_id, worker_id))
+        _revive_if_wanted(connection, job_id)
+    consequences = Consequences()
+    for job_id, fence, started, deaths in connection.execute(HELD_BY, (worker_id,)).fetchall():
+        now = time.time()
+        finished = Finished(Outcome.DIED, error=why)
+        if deaths + 1 >= MAX_DEATHS:
+            connection.execute(DIED_OFTEN, (now, job_id))
+            error = f"its worker died {deaths + 1} times, last: {why}"
+            consequences += progress.fail_job_requests(connection, job_id, error)
+        else:
+            connection.execute(DIED, (job_id,))
+            consequences += Consequences(again=True)
+        _record(connection, session_id, worker_id, job_id, fence, finished, started, now)
+    return consequences
+
+
+def _finish_done(
+    connection: Any, held: tuple[int, int, int], finished: Finished, now: float
+) -> tuple[float, Consequences, Finished]:
+    result = finished.result or ""
+    row = connection.execute(DONE, (bytes.fromhex(result), now, *held)).fetchone()
+    if row is None:
+        raise Fenced
+    kept, started = row[0].hex(), row[1]
+    consequences = progress.settle(connection, held[0], kept)
+    if kept == result:
+        return started, consequences, finished
+    differed = Finished(
+        Outcome.DIFFERED,
+        result,
+        finished.stdout,
+        finished.stderr,
+        0,
+        f"result differs from {kept}",
+        finished.usage,
+    )
+    return started, consequences + Consequences(differed=True), differed
+
+
+def _finish_failed(
+    connection: Any, held: tuple[int, int, int], finished: Finished, now: float
+) -> tuple[float, Consequences]:
+    row = connection.execute(RETRY, held).fetchone()
+    if row is not None:
+        return row[0], Consequences(again=True)
+    started = _started(connection, FAILED, (now, *held))
+    return started, progress.fail_job_requests(connection, held[0], finished.error or "failed")
+
+
+def _started(connection: Any, statement: str, parameters: tuple[object, ...]) -> float:
+    row = connection.execute(statement, parameters).fetchone()
+    if row is None:
+        raise Fenced
+    return float(row[0])
+
+
+def _revive_if_wanted(connection: Any, job_id: int) -> None:
+    wanted = connection.execute(progress.STILL_WANTED, (job_id,)).fetchone()
+    if wanted is not None:
+        connection.execute(REVIVE, (wanted[0], job_id))
+
+
+def _record(
+    connection: Any,
+    session_id: int,
+    worker_id: int,
+    job_id: int,
+    fence: int,
+    finished: Finished,
+    started: float | None,
+    now: float,
+) -> None:
+    checksums = (bytes.fromhex(c) if c else None for c in (finished.result, finished.stdout, finished.stderr))
+    values = (
+        job_id,
+        fence,
+        session_id,
+        worker_id,
+        finished.outcome.value,
+        finished.exit_code,
+        finished.error,
+        *checksums,
+        started,
+        now,
+        finished.usage.user_time,
+        finished.usage.system_time,
+        finished.usage.peak_memory,
+    )
+    connection.execute(RECORD, values)

@@ -1,0 +1,152 @@
+"""How requests move once their job or an upstream has an outcome.
+
+Every function runs inside the caller's write transaction and returns what is to be done after it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .records import QUEUE_LANE, Consequences
+from .states import LIVE, UNFINISHED, JobState, RequestState, among, move
+
+_keyable = move(RequestState.WAITING, RequestState.KEYABLE)
+MARK_KEYABLE = f"""UPDATE requests SET {_keyable.set} WHERE id = ? AND {_keyable.guard}
+    AND NOT EXISTS (SELECT 1 FROM dependencies WHERE request_id = requests.id AND checksum IS NULL)"""
+_deliver = move(RequestState.QUEUED, RequestState.DELIVERING)
+_delivered = move(RequestState.QUEUED, RequestState.DELIVERED)
+SETTLE_WITH_FILES = f"""UPDATE requests SET {_deliver.set} WHERE job_id = ? AND {_deliver.guard} AND outputs > 0
+    RETURNING id, lane"""
+SETTLE_WITHOUT = f"""UPDATE requests SET {_delivered.set}, finished = ? WHERE job_id = ? AND {_delivered.guard}
+    AND outputs = 0 RETURNING id, lane"""
+RESOLVE = (
+    """UPDATE dependencies SET checksum = ? WHERE upstream_id = ? AND checksum IS NULL RETURNING request_id"""
+)
+RESOLVE_WATCHED = "UPDATE dependencies SET checksum = ? WHERE id = ?"
+_failed = move(*UNFINISHED, RequestState.DELIVERING, RequestState.FAILED)
+FAIL = f"""UPDATE requests SET {_failed.set}, finished = ?, error = ?, deliverer = NULL
+    WHERE id = ? AND {_failed.guard} RETURNING lane, command, outputs"""
+WANTING = f"SELECT id FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}"
+DEPENDENTS = f"""SELECT DISTINCT dependencies.request_id, dependencies.path FROM dependencies
+    JOIN requests ON requests.id = dependencies.request_id
+    WHERE dependencies.upstream_id = ? AND requests.{among(RequestState.WAITING, RequestState.KEYABLE)}"""
+_canceled = move(*LIVE, RequestState.CANCELED)
+CANCEL = f"""UPDATE requests SET {_canceled.set}, finished = ?, error = ?, deliverer = NULL
+    WHERE id = ? AND {_canceled.guard} RETURNING lane, command, outputs, job_id"""
+STILL_WANTED = f"""SELECT lane FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
+    ORDER BY lane = {QUEUE_LANE} DESC, id LIMIT 1"""
+_ready_canceled = move(JobState.READY, JobState.CANCELED)
+_running_canceled = move(JobState.RUNNING, JobState.CANCELED)
+CANCEL_READY = (
+    f"UPDATE jobs SET {_ready_canceled.set}, worker_id = NULL WHERE id = ? AND {_ready_canceled.guard}"
+)
+# The worker stays named: that tells its parent whom to stop.
+CANCEL_RUNNING = (
+    f"UPDATE jobs SET {_running_canceled.set}, fence = fence + 1 WHERE id = ? AND {_running_canceled.guard}"
+)
+MOVE_LANE = f"UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}"
+
+
+def upstream_failed(request_id: int, command: str, error: str | None) -> str:
+    """The error of a request whose input will not come."""
+    return (
+        f"its input was to come from request {request_id} ({command}), which did not: {error or 'canceled'}"
+    )
+
+
+def mark_keyable(connection: Any, request_id: int) -> bool:
+    """Whether the request's last unknown input is known by now, and it was waiting for that."""
+    return bool(connection.execute(MARK_KEYABLE, (request_id,)).rowcount)
+
+
+def settle(connection: Any, job_id: int, result: str) -> Consequences:
+    """The job has a result: its requests get their files, what depends on them gets its input."""
+    files = connection.execute(SETTLE_WITH_FILES, (job_id,)).fetchall()
+    done = connection.execute(SETTLE_WITHOUT, (time.time(), job_id)).fetchall()
+    keyable = [request for row in files for request in _resolve(connection, row[0], result)]
+    return Consequences(
+        deliver=tuple(row[0] for row in files),
+        key=tuple(keyable),
+        sessions=_sessions((*files, *done)),
+    )
+
+
+def resolve_watched(
+    connection: Any, dependency_ids: Iterable[tuple[int, int]], checksum: str
+) -> Consequences:
+    """A watched file has come: `dependency_ids` are pairs of dependency and request."""
+    keyable = []
+    for dependency_id, request_id in dependency_ids:
+        connection.execute(RESOLVE_WATCHED, (bytes.fromhex(checksum), dependency_id))
+        if mark_keyable(connection, request_id):
+            keyable.append(request_id)
+    return Consequences(key=tuple(keyable))
+
+
+def fail_job_requests(connection: Any, job_id: int, error: str) -> Consequences:
+    """The job failed: so do all requests that wait for it, and what depends on them."""
+    ids = [row[0] for row in connection.execute(WANTING, (job_id,)).fetchall()]
+    return _fail_all(connection, [(request_id, error) for request_id in ids])
+
+
+def fail_request(connection: Any, request_id: int, error: str) -> Consequences:
+    """A request fails, and what depends on it."""
+    return _fail_all(connection, [(request_id, error)])
+
+
+def cancel_request(connection: Any, request_id: int, why: str = "canceled") -> Consequences:
+    """Take a request back; its job is canceled only if no other live request wants it."""
+    row = connection.execute(CANCEL, (time.time(), why, request_id)).fetchone()
+    if row is None:
+        return Consequences()
+    lane, command, outputs, job_id = row
+    if job_id is not None:
+        _release_job(connection, job_id)
+    ended = (request_id,) if outputs else ()
+    dependents = _dependents(connection, request_id, command, why)
+    return Consequences(ended=ended, sessions=_sessions([(request_id, lane)])) + _fail_all(
+        connection, dependents
+    )
+
+
+def _release_job(connection: Any, job_id: int) -> None:
+    wanted = connection.execute(STILL_WANTED, (job_id,)).fetchone()
+    if wanted is None:
+        connection.execute(CANCEL_READY, (job_id,))
+        connection.execute(CANCEL_RUNNING, (job_id,))
+    else:
+        # The session that would have run it may be the one that gives up: whoever is left takes it over.
+        connection.execute(MOVE_LANE, (wanted[0], job_id))
+
+
+def _resolve(connection: Any, request_id: int, result: str) -> list[int]:
+    waiting = connection.execute(RESOLVE, (bytes.fromhex(result), request_id)).fetchall()
+    return [row[0] for row in dict.fromkeys(waiting) if mark_keyable(connection, row[0])]
+
+
+def _fail_all(connection: Any, doomed: list[tuple[int, str]]) -> Consequences:
+    """Fail requests and, level by level, everything downstream."""
+    ended, lanes = [], []
+    while doomed:
+        request_id, error = doomed.pop()
+        row = connection.execute(FAIL, (time.time(), error, request_id)).fetchone()
+        if row is None:
+            continue
+        lane, command, outputs = row
+        lanes.append((request_id, lane))
+        if outputs:
+            ended.append(request_id)
+        doomed.extend(_dependents(connection, request_id, command, error))
+    return Consequences(ended=tuple(ended), sessions=_sessions(lanes))
+
+
+def _dependents(connection: Any, request_id: int, command: str, error: str) -> list[tuple[int, str]]:
+    # A long chain names its root, not every link.
+    message = error if error.startswith("its input was") else upstream_failed(request_id, command, error)
+    return [(row[0], message) for row in connection.execute(DEPENDENTS, (request_id,)).fetchall()]
+
+
+def _sessions(rows: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    return tuple({lane for _, lane in rows if lane != QUEUE_LANE})

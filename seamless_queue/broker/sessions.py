@@ -1,0 +1,151 @@
+"""Sessions and their workers: who may claim, who lives, who is to stop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from ..driver import Database
+from ..owner import ProcessIdentity
+from . import claims, progress
+from .records import Consequences
+from .states import LIVE, among
+
+#: How long a session on another host is believed to live without a sign.
+LEASE_SECONDS = 60.0
+#: How often a session gives one.
+RENEW_SECONDS = 15.0
+
+
+class SessionKind(IntEnum):
+    """What a session is."""
+
+    #: `seamless-queue`: serves the queue lane
+    QUEUE = 0
+    #: an inline `seamless-run`
+    INLINE = 1
+    #: a Python process and its pool
+    PYTHON = 2
+
+
+OPEN = """INSERT INTO sessions (kind, host, boot, pid_namespace, pid, process_started, address, workers, created,
+    lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+OPEN_WORKER = "INSERT INTO workers (session_id, pid, process_started, created) VALUES (?, ?, ?, ?)"
+END_WORKER = "UPDATE workers SET ended = ? WHERE id = ? AND ended IS NULL"
+RENEW = "UPDATE sessions SET lease_until = ? WHERE id = ? AND ended IS NULL"
+END = "UPDATE sessions SET ended = ?, paused = NULL WHERE id = ? AND ended IS NULL"
+LIVE_SESSIONS = """SELECT id, kind, host, boot, pid_namespace, pid, process_started, address, workers, draining, paused,
+    created, lease_until FROM sessions WHERE ended IS NULL ORDER BY id"""
+ADDRESSES = "SELECT address FROM sessions WHERE ended IS NULL AND kind = 0"
+ADDRESS = "SELECT address FROM sessions WHERE id = ? AND ended IS NULL"
+DRAIN = "UPDATE sessions SET draining = 1 WHERE ended IS NULL AND kind = 0 AND id IN (SELECT value FROM json_each(?))"
+DRAINING = "SELECT draining FROM sessions WHERE id = ?"
+PAUSE = "UPDATE sessions SET paused = ? WHERE id = ?"
+WORKERS = "SELECT id, pid, process_started FROM workers WHERE session_id = ? AND ended IS NULL"
+REQUESTS = f"SELECT id FROM requests WHERE lane = ? AND {among(*LIVE)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that has not said that it ended."""
+
+    id: int
+    kind: SessionKind
+    process: ProcessIdentity
+    address: str
+    workers: int
+    draining: bool
+    paused: str | None
+    created: float
+    lease_until: float
+
+
+def open_session(
+    connection: Any, kind: SessionKind, process: ProcessIdentity, address: str, workers: int
+) -> int:
+    """Register a session; its id is its lane."""
+    now = time.time()
+    values = (kind.value, *_identity(process), address, workers, now, now + LEASE_SECONDS)
+    return int(connection.execute(OPEN, values).lastrowid)
+
+
+def open_worker(connection: Any, session_id: int, process: ProcessIdentity) -> int:
+    """Register a worker of a session."""
+    values = (session_id, process.pid, process.started, time.time())
+    return int(connection.execute(OPEN_WORKER, values).lastrowid)
+
+
+def bury_worker(connection: Any, session_id: int, worker_id: int, why: str) -> Consequences:
+    """A worker is dead: what it held is given back."""
+    connection.execute(END_WORKER, (time.time(), worker_id))
+    return claims.bury(connection, session_id, worker_id, why)
+
+
+def renew(connection: Any, session_id: int) -> bool:
+    """Prolong the lease of a session and all its workers; False if somebody has ended it."""
+    until = time.time() + LEASE_SECONDS
+    return bool(connection.execute(RENEW, (until, session_id)).rowcount)
+
+
+def end_session(connection: Any, session_id: int, why: str) -> Consequences:
+    """Close a session: its workers are dead, its own requests canceled; what the queue wants moves there."""
+    connection.execute(END, (time.time(), session_id))
+    consequences = Consequences()
+    for worker_id, _, _ in connection.execute(WORKERS, (session_id,)).fetchall():
+        consequences += bury_worker(connection, session_id, worker_id, why)
+    for (request_id,) in connection.execute(REQUESTS, (session_id,)).fetchall():
+        consequences += progress.cancel_request(connection, request_id, "session ended")
+    return consequences
+
+
+def live_sessions(database: Database, kind: SessionKind | None = None) -> list[LiveSession]:
+    """All sessions that have not ended, or those of one kind."""
+    found = [
+        LiveSession(
+            row[0], SessionKind(row[1]), ProcessIdentity(*row[2:7]), row[7], row[8], bool(row[9]), *row[10:]
+        )
+        for row in database.rows(LIVE_SESSIONS)
+    ]
+    return [session for session in found if kind is None or session.kind is kind]
+
+
+def worker_processes(database: Database, session: LiveSession) -> dict[int, ProcessIdentity]:
+    """The processes of a session's workers, by worker id."""
+    host, boot, namespace = session.process.host, session.process.boot, session.process.pid_namespace
+    return {
+        worker_id: ProcessIdentity(host, boot, namespace, pid, started)
+        for worker_id, pid, started in database.rows(WORKERS, (session.id,))
+    }
+
+
+def queue_addresses(database: Database) -> list[str]:
+    """Where the queue servers listen."""
+    return [row[0] for row in database.rows(ADDRESSES)]
+
+
+def address_of(database: Database, session_id: int) -> str | None:
+    """Where a live session listens."""
+    row = database.row(ADDRESS, (session_id,))
+    return row[0] if row else None
+
+
+def drain(connection: Any, session_ids: list[int]) -> None:
+    """Ask queue servers to stop once nothing is left to do."""
+    connection.execute(DRAIN, (str(session_ids),))
+
+
+def is_draining(database: Database, session_id: int) -> bool:
+    """Whether somebody asked this server to finish."""
+    row = database.row(DRAINING, (session_id,))
+    return bool(row and row[0])
+
+
+def pause(connection: Any, session_id: int, reason: str | None) -> None:
+    """Say why a server does not work at the moment; None: it does again."""
+    connection.execute(PAUSE, (reason, session_id))
+
+
+def _identity(process: ProcessIdentity) -> tuple[str, str, str, int, int]:
+    return process.host, process.boot, process.pid_namespace, process.pid, process.started

@@ -1,0 +1,195 @@
+"""Submit: requests with their outputs and dependencies, and the jobs they ask for.
+
+All functions but `known` run inside the caller's write transaction, so that a batch of submissions
+is one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..driver import Database
+from . import progress
+from .records import QUEUE_LANE, Consequences, Identity, Known, NewRequest, Streams, Submitted, Wish, Writer
+from .states import LIVE, UNFINISHED, JobState, Outcome, RequestState, among, move
+
+KNOWN = f"SELECT id, result FROM jobs WHERE checksum = ? AND {among(JobState.DONE)}"
+STREAMS = f"""SELECT stdout, stderr FROM attempts
+    WHERE job_id = ? AND outcome = {Outcome.DONE.value} ORDER BY id DESC LIMIT 1"""
+INSERT_CONTEXT = "INSERT OR IGNORE INTO contexts (checksum, content) VALUES (?, ?)"
+INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
+    sidecars_only, priority, timeout, retries, refresh, project, stage, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_OUTPUT = "INSERT INTO outputs (request_id, path, name) VALUES (?, ?, ?)"
+INSERT_DEPENDENCY = """INSERT INTO dependencies (request_id, pin, upstream_id, output, part, path, checksum)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+UPSTREAM = """SELECT requests.state, jobs.result, requests.error, requests.command FROM requests
+    LEFT JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"""
+INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, created)
+    VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
+SELECT_JOB = "SELECT id, state, lane, result FROM jobs WHERE checksum = ?"
+_DEMAND = """priority = MAX(priority, ?), retries = MAX(retries, ?),
+    timeout = CASE WHEN timeout IS NULL OR ? IS NULL THEN NULL ELSE MAX(timeout, ?) END"""
+MERGE_JOB = f"UPDATE jobs SET {_DEMAND} WHERE id = ?"
+_again = move(JobState.FAILED, JobState.CANCELED, JobState.READY)
+# A canceled job whose worker has not stopped yet is revived when it has: `claims.acknowledge_stop`.
+REVIVE_JOB = f"""UPDATE jobs SET {_again.set}, lane = ?, priority = ?, retries = ?, timeout = ?, deaths = 0
+    WHERE id = ? AND {_again.guard} AND worker_id IS NULL"""
+_rerun = move(JobState.DONE, JobState.READY)
+REFRESH_JOB = f"""UPDATE jobs SET {_rerun.set}, lane = ?, priority = ?, retries = ?, timeout = ?, deaths = 0
+    WHERE id = ? AND {_rerun.guard}"""
+FORGET_RESULT = "UPDATE jobs SET result = NULL WHERE id = ? AND result = ?"
+TAKE_OVER = f"""UPDATE jobs SET lane = ? WHERE id = ? AND lane = {QUEUE_LANE} AND worker_id IS NULL
+    AND {among(JobState.READY)}"""
+_queue = move(RequestState.KEYABLE, RequestState.QUEUED)
+QUEUE_REQUEST = f"UPDATE requests SET {_queue.set}, job_id = ? WHERE id = ? AND {_queue.guard}"
+WRITER = f"""SELECT requests.id, outputs.name, outputs.path, requests.command FROM outputs
+    JOIN requests ON requests.id = outputs.request_id
+    WHERE outputs.path = ? AND outputs.pending = 1 AND requests.{among(*LIVE)}
+    ORDER BY requests.id DESC LIMIT 1"""
+WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.command FROM outputs
+    JOIN requests ON requests.id = outputs.request_id
+    WHERE outputs.path > ? AND outputs.path < ? AND outputs.pending = 1
+    AND requests.{among(*LIVE)} ORDER BY requests.id"""
+
+
+WISH = "SELECT lane, priority, timeout, retries, refresh, outputs FROM requests WHERE id = ?"
+
+
+def known(database: Database, checksum: str) -> Known | None:
+    """What is known of an identity that is done; the caller checks that the bytes are there."""
+    row = database.row(KNOWN, (bytes.fromhex(checksum),))
+    return Known(row[0], row[1].hex()) if row else None
+
+
+def streams(database: Database, job_id: int) -> Streams:
+    """What the job's last good run wrote, to be replayed."""
+    row = database.row(STREAMS, (job_id,))
+    stdout, stderr = row or (None, None)
+    return Streams(stdout.hex() if stdout else None, stderr.hex() if stderr else None)
+
+
+def writer_of(database: Database, path: bytes) -> Writer | None:
+    """The newest live request that will write this path."""
+    row = database.row(WRITER, (path,))
+    return Writer(row[0], bytes(row[1]), bytes(row[2]), row[3]) if row else None
+
+
+def writers_below(database: Database, directory: bytes) -> list[Writer]:
+    """For each path inside a directory that will be written: its newest live request."""
+    rows = database.rows(WRITERS_BELOW, (directory + b"/", directory + b"0"))
+    newest = {bytes(row[2]): Writer(row[0], bytes(row[1]), bytes(row[2]), row[3]) for row in rows}
+    return list(newest.values())
+
+
+def keep_context(connection: Any, checksum: str, content: bytes) -> None:
+    """Keep what requests are given beside their identity."""
+    connection.execute(INSERT_CONTEXT, (bytes.fromhex(checksum), content))
+
+
+def submit(connection: Any, new: NewRequest) -> tuple[Submitted, Consequences]:
+    """Record a request with all that belongs to it, and its job if the identity is known."""
+    now = time.time()
+    request_id = _insert_request(connection, new, now)
+    if new.outputs:
+        connection.executemany(INSERT_OUTPUT, [(request_id, out.path, out.name) for out in new.outputs])
+    failed = _insert_dependencies(connection, request_id, new)
+    if failed is not None:
+        consequences = progress.fail_request(connection, request_id, failed)
+        return Submitted(request_id, RequestState.FAILED), consequences
+    if new.identity is None:
+        return _after_dependencies(connection, request_id)
+    return attach(connection, request_id, new.identity, new.wish)
+
+
+def wish_of(connection: Any, request_id: int) -> Wish:
+    """What a recorded request asks of its job."""
+    return Wish(*connection.execute(WISH, (request_id,)).fetchone())
+
+
+def attach(
+    connection: Any, request_id: int, identity: Identity, wish: Wish
+) -> tuple[Submitted, Consequences]:
+    """Give a keyable request its job: a new one, one that is on its way, or one that is done."""
+    job_id, result = _job_for(connection, identity, wish)
+    if connection.execute(QUEUE_REQUEST, (job_id, request_id)).rowcount == 0:
+        return Submitted(request_id, RequestState.CANCELED, job_id), Consequences()
+    if result is None:
+        return Submitted(request_id, RequestState.QUEUED, job_id), Consequences()
+    consequences = progress.settle(connection, job_id, result)
+    state = RequestState.DELIVERING if wish.outputs else RequestState.DELIVERED
+    return Submitted(request_id, state, job_id, result), consequences
+
+
+def _insert_request(connection: Any, new: NewRequest, now: float) -> int:
+    state = RequestState.WAITING if new.identity is None else RequestState.KEYABLE
+    context = bytes.fromhex(new.context) if new.context else None
+    values = (
+        state.value,
+        None,
+        new.lane,
+        new.command,
+        new.directory,
+        bytes.fromhex(new.specification),
+        context,
+        len(new.outputs),
+        int(new.sidecars_only),
+        new.priority,
+        new.timeout,
+        new.retries,
+        int(new.refresh),
+        new.project,
+        new.stage,
+        now,
+    )
+    return int(connection.execute(INSERT_REQUEST, values).lastrowid)
+
+
+def _insert_dependencies(connection: Any, request_id: int, new: NewRequest) -> str | None:
+    """Record what the request waits for; the error of an upstream that has failed meanwhile."""
+    error = None
+    for dep in new.dependencies:
+        result = None
+        if dep.upstream is not None:
+            state, result, upstream_error, command = connection.execute(UPSTREAM, (dep.upstream,)).fetchone()
+            if state in (RequestState.FAILED, RequestState.CANCELED):
+                error = progress.upstream_failed(dep.upstream, command, upstream_error)
+            elif state in UNFINISHED:
+                # A job that is refreshed keeps its old result while it runs.
+                result = None
+        values = (request_id, dep.pin, dep.upstream, dep.output, dep.part, dep.path, result)
+        connection.execute(INSERT_DEPENDENCY, values)
+    return error
+
+
+def _after_dependencies(connection: Any, request_id: int) -> tuple[Submitted, Consequences]:
+    if progress.mark_keyable(connection, request_id):
+        return Submitted(request_id, RequestState.KEYABLE), Consequences(key=(request_id,))
+    return Submitted(request_id, RequestState.WAITING), Consequences()
+
+
+def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str | None]:
+    """The job's id, and its result if that can be had without running."""
+    checksum = bytes.fromhex(identity.checksum)
+    demand = (wish.lane, wish.priority, wish.retries, wish.timeout)
+    row = connection.execute(INSERT_JOB, (checksum, *demand, time.time())).fetchone()
+    if row:
+        return int(row[0]), None
+    job_id, state, lane, result = connection.execute(SELECT_JOB, (checksum,)).fetchone()
+    if state == JobState.DONE:
+        if wish.refresh:
+            connection.execute(REFRESH_JOB, (*demand, job_id))
+        elif identity.gone_result is not None and result.hex() == identity.gone_result:
+            connection.execute(FORGET_RESULT, (job_id, result))
+            connection.execute(REFRESH_JOB, (*demand, job_id))
+        else:
+            return job_id, result.hex()
+    elif state in (JobState.FAILED, JobState.CANCELED):
+        connection.execute(REVIVE_JOB, (*demand, job_id))
+    else:
+        connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, job_id))
+        if wish.lane != lane and wish.lane != QUEUE_LANE:
+            # Somebody waits at a terminal for what the queue has not begun: they run it themselves.
+            connection.execute(TAKE_OVER, (wish.lane, job_id))
+    return job_id, None

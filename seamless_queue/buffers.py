@@ -1,0 +1,325 @@
+"""The buffer store: bytes by checksum, small ones in the database, large ones as files.
+
+    buffers/ab/abcd…    one file per large buffer, complete because it came there by rename
+    buffers/.new/       what is being written
+    buffers/.damaged/   what did not match its checksum, set aside and never served
+
+Small buffers are collected in a Staged and written with the transaction that needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from . import statcache
+from .digest import Digest
+from .driver import Database
+from .errors import BufferCorrupt, BufferMissing, SeamlessError
+from .filesystems import copy_descriptor, unique_name
+
+#: Up to this size a buffer lives in the database.
+SMALL_BYTES = 8192
+#: What large buffers are passed on in.
+PIECE_BYTES = 1 << 20
+#: How often a file may change under our hands before we give up.
+TRIES_WHILE_CHANGING = 5
+
+INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
+SELECT = "SELECT content FROM buffers WHERE checksum = ?"
+EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
+SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
+DELETE = "DELETE FROM buffers WHERE checksum = ?"
+
+
+@dataclass(slots=True)
+class Staged:
+    """Small buffers and stat entries that wait for the next transaction."""
+
+    small: dict[str, bytes] = field(default_factory=dict)
+    entries: list[statcache.Entry] = field(default_factory=list)
+
+    def write(self, connection: object) -> None:
+        """Write all of it, inside the caller's transaction."""
+        if self.small:
+            rows = [(bytes.fromhex(checksum), content) for checksum, content in self.small.items()]
+            connection.executemany(INSERT, rows)  # type: ignore[attr-defined]
+        if self.entries:
+            connection.executemany(statcache.RECORD, self.entries)  # type: ignore[attr-defined]
+
+
+class BufferStore:
+    """The buffers of one store, seen through one connection."""
+
+    def __init__(self, directory: str, database: Database, digest: Digest, *, durable: bool = False) -> None:
+        self.directory = directory
+        self.digest = digest
+        self._database = database
+        self._durable = durable
+        self._verified: set[tuple[str, int, int, int]] = set()
+
+    # -- asking -----------------------------------------------------------------------------
+    def has(self, checksum: str) -> bool:
+        """Whether the bytes are here (their content is verified when they are read)."""
+        if os.path.exists(self.path(checksum)):
+            return True
+        return self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None
+
+    def size(self, checksum: str) -> int:
+        """The length in bytes; BufferMissing if it is not here."""
+        with suppress(FileNotFoundError):
+            return os.stat(self.path(checksum)).st_size
+        row = self._database.row(SIZE, (bytes.fromhex(checksum),))
+        if row is None:
+            raise self._missing(checksum)
+        return int(row[0])
+
+    def path(self, checksum: str) -> str:
+        """Where the file of a large buffer lies (or would lie)."""
+        return f"{self.directory}/{checksum[:2]}/{checksum}"
+
+    # -- reading ----------------------------------------------------------------------------
+    def read(self, checksum: str) -> bytes:
+        """The bytes, verified. BufferMissing; BufferCorrupt, after setting the damaged copy aside."""
+        content = self._read_small(checksum)
+        if content is not None:
+            return content
+        descriptor = self.open(checksum)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+
+    def pieces(self, checksum: str) -> Iterator[bytes]:
+        """The verified bytes, in pieces, so that memory use does not grow with their number."""
+        content = self._read_small(checksum)
+        if content is not None:
+            yield content
+            return
+        with os.fdopen(self.open(checksum), "rb") as file:
+            while part := file.read(PIECE_BYTES):
+                yield part
+
+    def open(self, checksum: str) -> int:
+        """A read-only descriptor of a large buffer's verified file; BufferMissing, BufferCorrupt."""
+        path = self.path(checksum)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._missing(checksum) from None
+        try:
+            self._verify(checksum, path, descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def copy_to(self, checksum: str, path: str, mode: int = 0o666, *, directory: int | None = None) -> None:
+        """Write the bytes to a new file (FileExistsError if there is one), as cheaply as is safe.
+
+        `directory` is a descriptor that `path` is relative to.
+        """
+        content = self._read_small(checksum)
+        source = None if content is not None else self.open(checksum)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            target = os.open(path, flags, mode, dir_fd=directory)
+            try:
+                if source is None:
+                    _write_all(target, content or b"")
+                else:
+                    copy_descriptor(source, target, os.fstat(source).st_size)
+                if self._durable:
+                    os.fsync(target)
+            finally:
+                os.close(target)
+        finally:
+            if source is not None:
+                os.close(source)
+
+    # -- writing ----------------------------------------------------------------------------
+    def stage(self, data: bytes, staged: Staged) -> str:
+        """Keep these bytes: a large buffer at once, a small one with the caller's transaction."""
+        checksum = self.digest.of(data)
+        if len(data) <= SMALL_BYTES:
+            staged.small[checksum] = data
+        elif not self._is_there(checksum, len(data)):
+            temporary, descriptor = self._new_file()
+            try:
+                _write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
+            self._publish(temporary, checksum)
+        return checksum
+
+    def stage_file(self, path: str, staged: Staged) -> str:
+        """Keep a copy of a user's file as it is now; its status is looked up before it is hashed.
+
+        FileNotFoundError, PermissionError and the like come through.
+        """
+        for _ in range(TRIES_WHILE_CHANGING):
+            status = os.stat(path)
+            known = statcache.lookup(self._database, status)
+            if known is not None and (known in staged.small or self.has(known)):
+                return known
+            began = time.time_ns()
+            checksum = self._copy_in(path, staged)
+            if _unchanged(status, os.stat(path)):
+                entry = statcache.entry(status, began, checksum)
+                if entry is not None:
+                    staged.entries.append(entry)
+                return checksum
+        raise SeamlessError(f"{path} keeps changing while it is read; run again when its writer is done")
+
+    def stage_stream(self, source: int, staged: Staged) -> str:
+        """Keep all that can be read from a descriptor (a pipe, a terminal, a file)."""
+        temporary, descriptor = self._new_file()
+        try:
+            while part := os.read(source, PIECE_BYTES):
+                _write_all(descriptor, part)
+        finally:
+            os.close(descriptor)
+        try:
+            return self.adopt(temporary, staged)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def adopt(self, path: str, staged: Staged) -> str:
+        """Take over a file that nobody else has: a small one is read, a large one is moved in.
+
+        It must lie on the store's own file system.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_size <= SMALL_BYTES:
+                return self.stage(os.read(descriptor, SMALL_BYTES), staged)
+            if status.st_nlink > 1:
+                # Another name would let its owner write into the store.
+                return self._copy_in(path, staged)
+            checksum = self.digest.of_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
+        if not self._is_there(checksum, status.st_size):
+            os.chmod(path, 0o600)
+            self._publish(path, checksum)
+        return checksum
+
+    # -- inside -----------------------------------------------------------------------------
+    def _read_small(self, checksum: str) -> bytes | None:
+        row = self._database.row(SELECT, (bytes.fromhex(checksum),))
+        if row is None:
+            return None
+        content = bytes(row[0])
+        if self.digest.of(content) != checksum:
+            with self._database.transaction() as connection:
+                connection.execute(DELETE, (bytes.fromhex(checksum),))
+            raise self._corrupt(checksum, self._set_aside_bytes(checksum, content))
+        return content
+
+    def _copy_in(self, path: str, staged: Staged) -> str:
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(source).st_size
+            if size <= SMALL_BYTES:
+                with os.fdopen(os.dup(source), "rb") as file:
+                    return self.stage(file.read(), staged)
+            # The copy is hashed, not the original: what is kept is what was named, whatever happens meanwhile.
+            temporary, descriptor = self._new_file()
+            try:
+                copy_descriptor(source, descriptor, size)
+                checksum = self.digest.of_descriptor(descriptor)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(source)
+        if self._is_there(checksum, size):
+            os.unlink(temporary)
+        else:
+            self._publish(temporary, checksum)
+        return checksum
+
+    def _new_file(self) -> tuple[str, int]:
+        path = f"{self.directory}/.new/{unique_name()}"
+        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def _is_there(self, checksum: str, size: int) -> bool:
+        """Whether a file of the right size is in place; one of another size is damaged and replaced."""
+        try:
+            return os.stat(self.path(checksum)).st_size == size
+        except FileNotFoundError:
+            return False
+
+    def _publish(self, temporary: str, checksum: str) -> None:
+        path = self.path(checksum)
+        if self._durable:
+            _sync(temporary)
+        try:
+            os.rename(temporary, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.rename(temporary, path)
+        if self._durable:
+            _sync(os.path.dirname(path))
+
+    def _verify(self, checksum: str, path: str, descriptor: int) -> None:
+        """Hash a file once per process and status; a damaged one is set aside."""
+        status = os.fstat(descriptor)
+        key = (checksum, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key in self._verified:
+            return
+        if self.digest.of_descriptor(descriptor) != checksum:
+            raise self._corrupt(checksum, self._set_aside(checksum, path))
+        self._verified.add(key)
+
+    def _set_aside(self, checksum: str, path: str) -> str:
+        place = f"{self.directory}/.damaged/{checksum}-{unique_name()}"
+        with suppress(FileNotFoundError):
+            os.rename(path, place)
+        return place
+
+    def _set_aside_bytes(self, checksum: str, content: bytes) -> str:
+        place = f"{self.directory}/.damaged/{checksum}-{unique_name()}"
+        with open(place, "xb") as file:
+            file.write(content)
+        return place
+
+    def _missing(self, checksum: str) -> BufferMissing:
+        return BufferMissing(
+            checksum, f"no buffer {checksum} in the store (digest {self.digest.name}) at {self.directory}"
+        )
+
+    def _corrupt(self, checksum: str, place: str) -> BufferCorrupt:
+        return BufferCorrupt(
+            checksum,
+            f"buffer {checksum} was damaged on disk; it was set aside as {place}, submit its job again",
+        )
+
+
+def _unchanged(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

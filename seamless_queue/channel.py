@@ -1,0 +1,54 @@
+"""Messages between a session and one of its workers: JSON lines over a socket pair.
+
+The end of the stream tells each side that the other one died.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+Message = dict[str, Any]
+
+
+class Channel:
+    """One end. Never blocks; not for several threads."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._received = b""
+        self._unsent = b""
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the other side has spoken or is gone."""
+        return self._socket.fileno()
+
+    def send(self, *messages: Message) -> None:
+        """Send in order; what a slow reader has no room for is kept for the next time."""
+        self._unsent += b"".join(orjson.dumps(message) + b"\n" for message in messages)
+        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+
+    def receive_nowait(self) -> list[Message]:
+        """All messages that have arrived. EOFError once the other side is gone."""
+        try:
+            while True:
+                part = self._socket.recv(1 << 16)
+                if not part:
+                    raise EOFError
+                self._received += part
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            raise EOFError from None
+        *lines, self._received = self._received.split(b"\n")
+        return [orjson.loads(line) for line in lines]
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()

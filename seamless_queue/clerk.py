@@ -1,0 +1,149 @@
+"""What follows from an outcome, done by whoever caused it: keying, delivering, tidying, waking.
+
+    Consequences ──▶ key     compute the identity of requests whose last input came, give them a job
+                 ──▶ deliver write the files of requests whose job is done
+                 ──▶ ended   remove the .FUTUREs of requests that failed or were canceled
+                 ──▶ ring    wake the sessions that wait for one of them
+
+Each step may have consequences of its own; a clerk goes on until there are none.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from . import crashpoints, doorbell, sidecars
+from .broker import deliveries, progress, sessions, submissions
+from .broker.records import Consequences, Delivery, Finished, Identity, Keyable, NewRequest, Running
+from .buffers import Staged
+from .errors import SeamlessError
+from .filesystems import is_disk_full
+from .processes import Watch
+from .store import Store
+
+
+class Functions(Protocol):
+    """What gives bytes meaning: a module (or object) with these four functions."""
+
+    def execute(
+        self, store: Store, running: Running, directory: str, mark: str, watch: Watch, staged: Staged
+    ) -> Finished:
+        """Run a job in an empty private directory; outputs that are kept go to `staged` or the store."""
+
+    def key(self, store: Store, keyable: Keyable, staged: Staged) -> Identity:
+        """The identity of a request whose inputs are known."""
+
+    def deliver(self, store: Store, delivery: Delivery) -> None:
+        """Write a request's files."""
+
+    def intake(self, store: Store, path: str, staged: Staged) -> str:
+        """Keep a user's file or directory as it is now; its checksum."""
+
+
+def functions_named(name: str) -> Functions:
+    """The module of this name, as the four functions."""
+    return import_module(name)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """Does what follows, in the name of one worker."""
+
+    store: Store
+    worker_id: int
+    functions: Functions
+
+    def handle(self, consequences: Consequences) -> bool:
+        """Do all that follows; whether jobs may have become ready for other workers."""
+        ready = consequences.again
+        ring: set[int] = set(consequences.sessions)
+        while consequences.key or consequences.deliver or consequences.ended:
+            following = Consequences()
+            for request_id in consequences.key:
+                ready = True
+                following += self._key(request_id)
+            for request_id in consequences.deliver:
+                following += self._deliver(request_id)
+            for request_id in consequences.ended:
+                self.remove_futures(request_id)
+            consequences = following
+            ring.update(consequences.sessions)
+            ready = ready or consequences.again
+        self._ring(ring)
+        return ready
+
+    def leftovers(self) -> Consequences:
+        """Work that somebody began and did not end, or that had to wait for another's."""
+        database = self.store.database
+        return Consequences(
+            deliver=tuple(deliveries.open_deliveries(database)),
+            key=tuple(deliveries.keyable_requests(database)),
+        )
+
+    def remove_futures(self, request_id: int) -> None:
+        """Remove the .FUTUREs of a request that has ended."""
+        database = self.store.database
+        for path in deliveries.pending_paths(database, request_id):
+            sidecars.remove_future(os.fsdecode(path), self.store.id, request_id)
+        with database.transaction() as connection:
+            deliveries.clear_pending(connection, request_id)
+
+    def _key(self, request_id: int) -> Consequences:
+        keyable = deliveries.keyable(self.store.database, request_id)
+        if keyable is None:
+            return Consequences()
+        staged = Staged()
+        try:
+            identity = self.functions.key(self.store, keyable, staged)
+        except (SeamlessError, OSError) as exc:
+            if is_disk_full(exc):
+                raise
+            return self._fail(request_id, str(exc))
+        with self.store.database.transaction() as connection:
+            staged.write(connection)
+            wish = submissions.wish_of(connection, request_id)
+            _, consequences = submissions.attach(connection, request_id, identity, wish)
+        return consequences
+
+    def _deliver(self, request_id: int) -> Consequences:
+        database = self.store.database
+        with database.transaction() as connection:
+            delivery = deliveries.claim_delivery(connection, self.worker_id, request_id)
+        if delivery is None:
+            return Consequences()
+        crashpoints.reached("delivery-claimed")
+        try:
+            self.functions.deliver(self.store, delivery)
+        except (SeamlessError, OSError) as exc:
+            if is_disk_full(exc):
+                self._give_up_claim()
+                raise
+            return self._fail(request_id, f"its files could not be written: {exc}")
+        crashpoints.reached("delivered")
+        for path in deliveries.pending_paths(database, request_id):
+            sidecars.remove_future(os.fsdecode(path), self.store.id, request_id)
+        with database.transaction() as connection:
+            deliveries.finish_delivery(connection, self.worker_id, delivery)
+            blocked = deliveries.blocked_by(connection, request_id)
+        return Consequences(deliver=blocked, sessions=self._lane_of(request_id))
+
+    def _give_up_claim(self) -> None:
+        with suppress(Exception), self.store.database.transaction() as connection:
+            deliveries.release(connection, self.worker_id)
+
+    def _lane_of(self, request_id: int) -> tuple[int, ...]:
+        lane = deliveries.lane_of(self.store.database, request_id)
+        return (lane,) if lane else ()
+
+    def _fail(self, request_id: int, error: str) -> Consequences:
+        with self.store.database.transaction() as connection:
+            return progress.fail_request(connection, request_id, error)
+
+    def _ring(self, session_ids: set[int]) -> None:
+        addresses = [sessions.address_of(self.store.database, session_id) for session_id in session_ids]
+        if addresses:
+            doorbell.ring(address for address in addresses if address)

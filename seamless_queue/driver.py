@@ -1,0 +1,122 @@
+"""The one door to SQLite: which library, how a connection is set up, how writers meet.
+
+Several connections that write and checkpoint can corrupt a WAL database before SQLite 3.51.3
+(backports 3.50.7 and 3.44.6), so an older library is refused. The wheel of pysqlite3 brings a
+recent one; two builds must never be open on one file in one process, hence one door.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from .errors import DriverTooOld, StoreBusy, StoreReadOnly
+
+#: How long a writer tries before it gives up; long, because giving up loses work.
+BUSY_SECONDS = 60.0
+#: Mean pause between two tries of a writer; SQLite's own busy handler backs off to 100 ms and starves.
+RETRY_SECONDS = 0.0002
+#: Longest pause of a writer that has waited long.
+RETRY_LONGEST_SECONDS = 0.002
+
+
+def is_safe(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite has the fix of the race between a checkpoint and a WAL reset."""
+    if version >= (3, 51, 3):
+        return True
+    return (version[:2] == (3, 50) and version >= (3, 50, 7)) or (
+        version[:2] == (3, 44) and version >= (3, 44, 6)
+    )
+
+
+@cache
+def library() -> Any:
+    """The DB-API module in use: pysqlite3, or the standard library's where that is new enough.
+
+    Raises DriverTooOld where neither is safe.
+    """
+    try:
+        from pysqlite3 import dbapi2 as module
+    except ImportError:
+        import sqlite3 as module  # type: ignore[no-redef]  # noqa: TID251
+    if not is_safe(tuple(module.sqlite_version_info)):
+        raise DriverTooOld(
+            f"SQLite {module.sqlite_version} can corrupt a store that several processes write to; "
+            "install a safe one with: pip install --upgrade pysqlite3"
+        )
+    return module
+
+
+class Database:
+    """One connection to a store's database; for one thread, and never carried into another process."""
+
+    def __init__(self, path: str, *, durable: bool = False) -> None:
+        self.path = path
+        self._library = library()
+        # timeout=0: waiting is done by `transaction` and `rows`, fairly.
+        self.connection: Any = self._library.connect(
+            path, timeout=0, isolation_level=None, cached_statements=256
+        )
+        for pragma in ("temp_store = MEMORY", f"synchronous = {'FULL' if durable else 'NORMAL'}"):
+            self.rows(f"PRAGMA {pragma}")
+
+    def close(self) -> None:
+        """Close the connection; a second call does nothing."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A write transaction: all of its statements or none. Yields the connection."""
+        self._begin()
+        try:
+            yield self.connection
+            self.connection.execute("COMMIT")
+        except BaseException:
+            # A full disk or an I/O error has rolled back already.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """All rows of a statement that stands alone."""
+        return list(self._patiently(lambda: self.connection.execute(sql, parameters).fetchall()))
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """The first row, or None."""
+        return self._patiently(lambda: self.connection.execute(sql, parameters).fetchone())
+
+    def _begin(self) -> None:
+        self._patiently(lambda: self.connection.execute("BEGIN IMMEDIATE"))
+
+    def _patiently(self, statement: Any) -> Any:
+        try:
+            return statement()
+        except self._library.OperationalError as exc:
+            return self._again(statement, exc)
+
+    def _again(self, statement: Any, exc: Exception) -> Any:
+        """Try a statement that met a lock until it passes; the pause is jittered and grows slowly."""
+        deadline, pause = time.monotonic() + BUSY_SECONDS, RETRY_SECONDS
+        while True:
+            self._reject_unless_busy(exc)
+            if time.monotonic() > deadline:
+                raise StoreBusy(
+                    f"{self.path} stayed locked for {BUSY_SECONDS:.0f} s; end the process that holds it"
+                ) from exc
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(pause * 1.1, RETRY_LONGEST_SECONDS)
+            try:
+                return statement()
+            except self._library.OperationalError as later:
+                exc = later
+
+    def _reject_unless_busy(self, exc: Exception) -> None:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code == self._library.SQLITE_READONLY:
+            raise StoreReadOnly(f"{self.path} is read-only; choose another store with --store") from exc
+        if code not in (self._library.SQLITE_BUSY, self._library.SQLITE_LOCKED):
+            raise exc

@@ -1,0 +1,113 @@
+"""What the file system can do: atomic writes, cheap copies, and whether SQLite is safe on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from itertools import count
+
+from .errors import NetworkFileSystem
+
+#: File systems on which SQLite's locks or shared memory cannot be trusted.
+NETWORK_TYPES = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "afs",
+        "9p",
+        "ncpfs",
+        "pvfs2",
+        "orangefs",
+        "glusterfs",
+    ]
+)
+#: FUSE mounts of network file systems appear as fuse.NAME.
+NETWORK_FUSE = ("fuse.sshfs", "fuse.gluster", "fuse.ceph", "fuse.s3", "fuse.gcs", "fuse.rclone", "fuse.nfs")
+
+_unique = count()
+
+
+def unique_name() -> str:
+    """A file name that no other live process or thread of this host makes."""
+    return f"{os.getpid()}-{next(_unique)}"
+
+
+def type_of(path: str, mountinfo: str = "/proc/self/mountinfo") -> str | None:
+    """The file system type that holds `path` (proc(5), mountinfo), None where that cannot be told."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}".encode()
+    try:
+        with open(mountinfo, "rb") as file:
+            for line in file:
+                if line.split(b" ", 3)[2] == wanted:
+                    return line.partition(b" - ")[2].split(b" ", 1)[0].decode()
+    except OSError:
+        return None
+    return None
+
+
+def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:
+    """Raise NetworkFileSystem where `path` lies on one."""
+    kind = type_of(path, mountinfo)
+    if kind is not None and (kind in NETWORK_TYPES or kind.startswith(NETWORK_FUSE)):
+        raise NetworkFileSystem(
+            f"{path} is on a network file system ({kind}), where SQLite is not safe; "
+            "put the store on a local disk with --store or SEAMLESS_CACHE"
+        )
+
+
+def is_disk_full(exc: BaseException) -> bool:
+    """Whether an error says that no space (or quota) is left, from the file system or from SQLite."""
+    if isinstance(exc, OSError):
+        return exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(exc, "sqlite_errorname", "") == "SQLITE_FULL"
+
+
+def copy_descriptor(source: int, target: int, size: int) -> None:
+    """Copy a file's content between descriptors, by reflink where the file system has it.
+
+    copy_file_range shares extents on btrfs, XFS and bcachefs and copies inside the kernel elsewhere.
+    """
+    done = 0
+    while done < size:
+        try:
+            step = os.copy_file_range(source, target, min(size - done, 1 << 30), done, done)
+        except (OSError, AttributeError) as exc:
+            if is_disk_full(exc) or done:
+                raise
+            _copy_by_hand(source, target)
+            return
+        if step == 0:
+            return
+        done += step
+
+
+def _copy_by_hand(source: int, target: int) -> None:
+    with os.fdopen(os.dup(source), "rb") as reader, os.fdopen(os.dup(target), "wb") as writer:
+        reader.seek(0)
+        shutil.copyfileobj(reader, writer, 1 << 20)
+
+
+def write_atomically(path: str, data: bytes, *, durable: bool = False) -> None:
+    """Put `data` in place of `path`: readers see the old file or the new one, whole."""
+    temporary = os.path.join(os.path.dirname(path), f".seamless-{unique_name()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,165 @@
+"""Runs one request in the caller's own process: a session that is its own and only worker.
+
+The job may be run by others (a queue server has begun it): then this waits and shares the outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import attempt, foreign, owner, reclaim, sidecars
+from .broker import claims, progress, reports, sessions
+from .broker.records import Running
+from .broker.sessions import RENEW_SECONDS, SessionKind
+from .broker.states import LIVE, Outcome, RequestState
+from .buffers import Staged
+from .clerk import Clerk, Functions
+from .doorbell import Doorbell
+from .errors import DiskFull
+from .store import Store
+
+#: How often a waiting session looks around although nobody rang.
+LOOK_SECONDS = 0.5
+#: How often the output of a running command is passed on.
+FOLLOW_SECONDS = 0.1
+#: How often a waiting session looks for owners that have died.
+RECLAIM_SECONDS = 5.0
+
+
+class Audience(Protocol):
+    """Who watches an inline run."""
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """The command is about to write to these files; stdout is None where it is the result."""
+
+    def look(self) -> None:
+        """Called a few times a second while the command runs, and once after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request ended, and whether its job was run here."""
+
+    state: RequestState
+    error: str | None
+    ran_here: bool
+
+
+class InlineSession:
+    """A session for one request; use `run`."""
+
+    interval: float | None = FOLLOW_SECONDS
+
+    def __init__(self, store: Store, functions: Functions, bell: Doorbell, audience: Audience) -> None:
+        self.store = store
+        self.functions = functions
+        self._bell = bell
+        self._audience = audience
+        me = owner.current()
+        with store.database.transaction() as connection:
+            self.id = sessions.open_session(connection, SessionKind.INLINE, me, bell.address, 1)
+            self.worker_id = sessions.open_worker(connection, self.id, me)
+        self.clerk = Clerk(store, self.worker_id, functions)
+        self._foreign = foreign.ForeignFutures()
+        self._current: Running | None = None
+        self._renewed = self._reclaimed = time.monotonic()
+        self._ran = False
+
+    def run(self, request_id: int, waiting: Callable[[], None]) -> Ending:
+        """Bring the request to its end; `waiting` is called if that is up to others."""
+        told = False
+        while True:
+            state, error = reports.request_state(self.store.database, request_id)
+            if state not in LIVE:
+                return Ending(state, error, self._ran)
+            if self._work():
+                continue
+            if not told:
+                told = True
+                waiting()
+            self._wait(request_id)
+
+    def cancel(self, request_id: int) -> None:
+        """Give up: the command is dead already, the request is taken back and its .FUTUREs go."""
+        with self.store.database.transaction() as connection:
+            consequences = progress.cancel_request(connection, request_id)
+            if self._current is not None:
+                claims.acknowledge_stop(connection, self.id, self.worker_id, self._current)
+        self.clerk.handle(consequences)
+
+    def close(self) -> None:
+        """End the session."""
+        with self.store.database.transaction() as connection:
+            consequences = sessions.end_session(connection, self.id, "the session ended")
+        self.clerk.handle(consequences)
+
+    # -- working ----------------------------------------------------------------------------
+    def _work(self) -> bool:
+        """Run a job of our lane, if there is one to be claimed."""
+        with self.store.database.transaction() as connection:
+            reserved = claims.claim(connection, self.worker_id, self.id, 1)
+            self._current = claims.begin(connection, self.worker_id, reserved[0]) if reserved else None
+        if self._current is None:
+            return False
+        running, staged = self._current, Staged()
+        finished = attempt.execute(self.store, self.functions, self.worker_id, running, self, staged)
+        self._audience.look()
+        with self.store.database.transaction() as connection:
+            finished, consequences = attempt.publish(
+                connection, self.id, self.worker_id, running, finished, staged
+            )
+        self._current, self._ran = None, True
+        self.clerk.handle(consequences)
+        if finished.outcome is Outcome.RELEASED:
+            raise DiskFull(f"the disk of the store {self.store.path} is full; free some space and run again")
+        return True
+
+    # -- waiting ----------------------------------------------------------------------------
+    def _wait(self, request_id: int) -> None:
+        poller = select.poll()
+        poller.register(self._bell.fileno(), select.POLLIN)
+        if poller.poll(LOOK_SECONDS * 1000):
+            self._bell.clear()
+        self._keep_lease()
+        if time.monotonic() - self._reclaimed > RECLAIM_SECONDS:
+            self._reclaimed = time.monotonic()
+            self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+        # Who was to key or deliver may have died between two transactions, or have left it to us.
+        self.clerk.handle(self.clerk.leftovers())
+        self._look_at_foreign_futures(request_id)
+
+    def _look_at_foreign_futures(self, request_id: int) -> None:
+        for dependency_id, waiting_id, path in reports.watched(self.store.database):
+            if waiting_id == request_id:
+                where = (dependency_id, request_id, os.fsdecode(path))
+                self.clerk.handle(foreign.look_at(self.store, self.functions, self._foreign, *where))
+
+    def _keep_lease(self) -> None:
+        if time.monotonic() - self._renewed < RENEW_SECONDS:
+            return
+        self._renewed = time.monotonic()
+        with self.store.database.transaction() as connection:
+            sessions.renew(connection, self.id)
+        for _, path in reports.live_outputs_of(self.store.database, self.id):
+            sidecars.touch_future(os.fsdecode(path))
+
+    # -- processes.Watch ----------------------------------------------------------------------
+    def fileno(self) -> int:
+        """Rings wake the wait for the command: somebody may have canceled it."""
+        return self._bell.fileno()
+
+    def check(self) -> Outcome | None:
+        """Look around while the command runs."""
+        self._audience.look()
+        self._keep_lease()
+        self._bell.clear()
+        return None
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Pass on what the command is going to write."""
+        self._audience.follow(stdout, stderr)

@@ -1,0 +1,145 @@
+"""A parent's workers: started, woken, seen dead, replaced and stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from . import processes
+from .channel import Channel, Message
+from .errors import SeamlessError
+from .worker import Configuration, Mode
+
+#: A pool whose workers die so often before they say hello does not try again.
+BROKEN_STARTS = 3
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One worker process, as its parent sees it."""
+
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    #: the row in the table, once the worker has said hello
+    id: int | None = None
+    idle: bool = False
+    left: bool = False
+    #: what it runs, for people
+    current: Message | None = field(default=None, repr=False)
+
+
+class WorkerPool:
+    """The workers of one session."""
+
+    def __init__(self, configuration: Configuration, size: int) -> None:
+        self._configuration = configuration
+        self.size = size
+        self.members: list[Member] = []
+        self._broken_starts = 0
+
+    def start_missing(self) -> list[Member]:
+        """Start as many workers as are missing; those that were started."""
+        return [self._start() for _ in range(self.size - len(self.members))]
+
+    def _start(self) -> Member:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            configuration = self._configuration
+            arguments = Configuration(
+                configuration.store,
+                configuration.durable,
+                configuration.lane,
+                configuration.session_id,
+                configuration.functions,
+                theirs.fileno(),
+            )
+            process = processes.start_worker(arguments.encode(), theirs.fileno())
+        member = Member(process, Channel(ours))
+        self.members.append(member)
+        return member
+
+    def receive(self, member: Member) -> list[Message]:
+        """What a worker says. EOFError: it has died or left."""
+        messages = member.channel.receive_nowait()
+        for message in messages:
+            self._note(member, message)
+        return messages
+
+    def _note(self, member: Member, message: Message) -> None:
+        event = message["event"]
+        if event == "hello":
+            member.id, self._broken_starts = message["worker"], 0
+        elif event == "bye":
+            member.left = True
+        elif event == "started":
+            member.current = message
+        elif event == "ended":
+            member.current = None
+        member.idle = event == "idle"
+
+    def wake(self, at_most: int) -> int:
+        """Wake so many idle workers; how many were woken."""
+        idle = [member for member in self.members if member.idle][:at_most]
+        for member in idle:
+            member.idle = False
+            member.channel.send({"order": "wake"})
+        return len(idle)
+
+    @property
+    def idle_count(self) -> int:
+        """Workers that wait to be woken."""
+        return sum(member.idle for member in self.members)
+
+    def check_busy(self) -> None:
+        """Have every busy worker look whether its job is still its own."""
+        for member in self.members:
+            if member.current is not None:
+                member.channel.send({"order": "check"})
+
+    def order(self, mode: Mode) -> None:
+        """Tell all workers what is wanted of them."""
+        for member in self.members:
+            member.channel.send({"order": mode.value})
+            member.idle = False
+
+    def bury(self, member: Member, mark_of_store: str) -> str:
+        """A worker has gone: make sure of it, and of all that it started; how it ended, in words."""
+        member.channel.close()
+        self.members.remove(member)
+        with suppress(ProcessLookupError):
+            member.process.kill()
+        status = member.process.wait()
+        processes.kill_adopted([other.process.pid for other in self.members])
+        if member.left:
+            return "left"
+        if member.id is not None:
+            processes.kill_marked({f"{mark_of_store}:{member.id}"})
+        else:
+            self._count_broken_start(status)
+        return _how(status)
+
+    def _count_broken_start(self, status: int) -> None:
+        self._broken_starts += 1
+        if self._broken_starts >= BROKEN_STARTS:
+            raise SeamlessError(f"workers cannot start ({_how(status)}); run: {self._by_hand()}")
+
+    def _by_hand(self) -> str:
+        return "python -c 'import seamless_queue.worker' to see why"
+
+    def kill(self) -> None:
+        """End all workers at once; the caller buries them."""
+        for member in self.members:
+            with suppress(ProcessLookupError):
+                os.kill(member.process.pid, signal.SIGKILL)
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"exit code {status}"
+    with suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"

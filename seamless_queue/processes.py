@@ -1,0 +1,223 @@
+"""The one door to other processes: commands of jobs, workers, and what they leave behind.
+
+Every command leads a process group of its own and carries a mark in its environment, so that all it
+started can be found and killed even after the worker above it has died.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from .broker.records import Usage
+from .broker.states import Outcome
+
+#: In the environment of every command: STORE-ID:WORKER-ID.
+MARK = "SEAMLESS_WORKER"
+#: How often a wait looks around where nothing can wake it (no pidfd: not Linux).
+POLL_SECONDS = 0.02
+#: Linux, prctl(2).
+PR_SET_CHILD_SUBREAPER = 36
+#: ru_maxrss counts kibibytes on Linux, bytes on macOS.
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Watch(Protocol):
+    """What a wait listens to beside the command."""
+
+    #: how often to call `check` although nothing happened; None: never
+    interval: float | None
+
+    def fileno(self) -> int:
+        """A descriptor that wakes the wait."""
+
+    def check(self) -> Outcome | None:
+        """Called when woken: how the command is to be stopped, or None to go on."""
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Told before the command starts: the files it writes to; stdout only if it is not a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: `outcome` is DONE or FAILED by its exit code, or why it was stopped."""
+
+    outcome: Outcome
+    #: negative: minus the signal that killed it
+    exit_code: int
+    usage: Usage
+
+
+def mark(store_id: str, worker_id: int) -> str:
+    """The mark of the commands of this worker."""
+    return f"{store_id}:{worker_id}"
+
+
+def run_command(
+    arguments: Sequence[str | bytes],
+    *,
+    directory: str,
+    environment: dict[bytes, bytes],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    timeout: float | None,
+    watch: Watch,
+) -> Ended:
+    """Run a command to its end, or until the time is over or `watch` wants it stopped.
+
+    Whatever it has started in its process group is dead when this returns or raises.
+    """
+    process = subprocess.Popen(
+        arguments,
+        cwd=directory,
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+        restore_signals=True,
+    )
+    try:
+        stopped = _wait(process.pid, timeout, watch)
+    finally:
+        # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
+        kill_group(process.pid)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        kill_adopted()
+    outcome = stopped or (Outcome.FAILED if process.returncode else Outcome.DONE)
+    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
+    return Ended(outcome, process.returncode, usage)
+
+
+def _wait(pid: int, timeout: float | None, watch: Watch) -> Outcome | None:
+    """Wait until the process can be reaped (None), or is to be stopped."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    poller = select.poll()
+    poller.register(watch.fileno(), select.POLLIN)
+    if descriptor is not None:
+        poller.register(descriptor, select.POLLIN)
+    try:
+        while True:
+            ready = poller.poll(_pause_milliseconds(deadline, watch.interval, descriptor is None))
+            if _has_ended(pid, descriptor, ready):
+                return None
+            if deadline is not None and time.monotonic() >= deadline:
+                return Outcome.TIMED_OUT
+            stop = watch.check()
+            if stop is not None:
+                return stop
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _pause_milliseconds(deadline: float | None, interval: float | None, polling: bool) -> float | None:
+    pauses = [interval] if interval is not None else []
+    if deadline is not None:
+        pauses.append(max(0.0, deadline - time.monotonic()) + 0.001)
+    if polling:
+        pauses.append(POLL_SECONDS)
+    return min(pauses) * 1000 if pauses else None
+
+
+def _has_ended(pid: int, descriptor: int | None, ready: list[tuple[int, int]]) -> bool:
+    if descriptor is not None:
+        return any(number == descriptor for number, _ in ready)
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def kill_group(group: int) -> None:
+    """Kill a whole process group; one that is gone already is no error."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+@cache
+def adopt_orphans() -> bool:
+    """Become the parent of what descendants leave behind; whether this system can (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    return bool(library.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def kill_adopted(keep: Sequence[int] = ()) -> None:
+    """Kill and reap all children but `keep`: orphans that became ours by `adopt_orphans`."""
+    if not adopt_orphans.cache_info().currsize:
+        return
+    while strays := [pid for pid in _children() if pid not in keep]:
+        for pid in strays:
+            kill_group(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
+def kill_marked(marks: set[str]) -> int:
+    """Kill every process of this user that carries one of these marks; how many there were."""
+    import psutil
+
+    killed: set[int] = set()
+    # A process may fork while we look: look until nothing is left.
+    while True:
+        found = [process for process in psutil.process_iter() if _mark_of(process) in marks]
+        found = [process for process in found if process.pid not in killed or process.is_running()]
+        if not found:
+            return len(killed)
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+            killed.add(process.pid)
+        psutil.wait_procs(found, timeout=1)
+
+
+def _mark_of(process: Any) -> str | None:
+    import psutil
+
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return str(process.environ().get(MARK))
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+        return None
+
+
+def exit_status(arguments: Sequence[str]) -> int:
+    """Run a short helper that reads and prints nothing."""
+    null = subprocess.DEVNULL
+    return subprocess.run(arguments, stdin=null, stdout=null, stderr=null, check=False).returncode
+
+
+def start_worker(configuration: str, channel: int) -> subprocess.Popen[bytes]:
+    """Start a worker process in a group of its own; `channel` is inherited under the same number."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "seamless_queue.worker", configuration],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(channel,),
+        process_group=0,
+    )

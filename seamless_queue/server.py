@@ -1,0 +1,384 @@
+"""The queue server: workers, and what they need from a parent.
+
+submitters ──ring──▶ server ──wake──▶ workers
+workers ──events──▶ server ──▶ observer (what people see)
+                       │
+                       └── renews leases, buries the dead, watches foreign .FUTUREs, drains
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from . import foreign, owner, processes, reclaim, sidecars
+from .broker import claims, reports, sessions
+from .broker.records import QUEUE_LANE, Consequences
+from .broker.sessions import RENEW_SECONDS, SessionKind
+from .broker.states import Outcome
+from .channel import Message
+from .clerk import Clerk, functions_named
+from .doorbell import Doorbell
+from .filesystems import is_disk_full, unique_name
+from .pool import Member, WorkerPool
+from .settings import Settings
+from .signals import STOP_SIGNALS, handled, waking
+from .store import Store, open_store
+from .watchers import RESCAN_SECONDS, FutureWatcher
+from .worker import Configuration, Mode
+
+#: The safety net under lost rings.
+TICK_SECONDS = 1.0
+#: How often dead sessions are looked for.
+RECLAIM_SECONDS = 5.0
+#: How long workers have to leave after the second signal.
+STOP_SECONDS = 5.0
+#: A disk on which so much can be written is not full any more.
+PROBE_BYTES = 1 << 20
+
+
+class EventKind(Enum):
+    """What a server tells."""
+
+    SERVING = "serving"
+    STARTED = "started"
+    ENDED = "ended"
+    WORKER_DIED = "worker died"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person may want to see."""
+
+    kind: EventKind
+    text: str = ""
+    job: str = ""
+    request: int = 0
+    command: str = ""
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+    again: bool = False
+    differed: bool = False
+
+
+class Server:
+    """One queue server on one store; `run` is its life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        functions: str,
+        workers: int,
+        observe: Callable[[Event], None],
+        exit_when_idle: float | None = None,
+    ) -> None:
+        self._settings = settings
+        self._functions = functions
+        self._workers = workers
+        self._observe = observe
+        self._exit_when_idle = exit_when_idle
+        self._selector = selectors.DefaultSelector()
+        self._mode = Mode.WORK
+        self._stop_deadline: float | None = None
+        self._draining = False
+        self._idle_since = time.monotonic()
+        self._due = dict.fromkeys(("renew", "reclaim", "touch", "watch"), 0.0)
+        self._started: dict[int, float] = {}
+        # A handler only notes the signal: it may come in the middle of anything.
+        self._signals: list[int] = []
+
+    # -- the main loop ----------------------------------------------------------------------
+    def run(self) -> None:
+        """Serve until stopped, drained, or idle for long enough."""
+        with ExitStack() as stack:
+            self._open(stack)
+            try:
+                while not self._is_over():
+                    self._wait()
+                    self._obey_signals()
+                    self._listen_to_workers()
+                    self._keep_lease()
+                    self._reclaim()
+                    self._watch_futures()
+                    self._hand_out()
+                    self._replace_workers()
+                    self._notice_drain()
+            finally:
+                self._close()
+
+    def _open(self, stack: ExitStack) -> None:
+        processes.adopt_orphans()
+        self._store: Store = open_store(self._settings)
+        stack.callback(self._store.close)
+        self._bell = stack.enter_context(Doorbell(self._store.id))
+        self._signal_end = stack.enter_context(waking())
+        stack.enter_context(handled(self._signals.append, *STOP_SIGNALS))
+        with self._store.database.transaction() as connection:
+            me = owner.current()
+            self.id = sessions.open_session(
+                connection, SessionKind.QUEUE, me, self._bell.address, self._workers
+            )
+            self._worker_id = sessions.open_worker(connection, self.id, me)
+        self._clerk = Clerk(self._store, self._worker_id, functions_named(self._functions))
+        self._watcher = FutureWatcher(self._wake_myself)
+        self._foreign = foreign.ForeignFutures()
+        stack.callback(self._watcher.close)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._selector.register(self._signal_end, selectors.EVENT_READ)
+        stack.callback(self._selector.close)
+        configuration = Configuration(
+            self._settings.store, self._settings.durable, QUEUE_LANE, self.id, self._functions, -1
+        )
+        self._pool = WorkerPool(configuration, self._workers)
+        self._start_workers()
+        self._follow_up(reclaim.reclaim_dead_sessions(self._store))
+        reclaim.sweep(self._store, self._clerk)
+        self._recreate_futures()
+        self._follow_up(self._clerk.leftovers())
+        self._tell(EventKind.SERVING, f"{self._workers} workers, store {self._store.path}")
+
+    def _is_over(self) -> bool:
+        if self._mode is not Mode.WORK:
+            return not self._pool.members
+        if self._draining and reports.is_idle(self._store.database):
+            return True
+        return self._exit_when_idle is not None and self._idle_for() >= self._exit_when_idle
+
+    def _wait(self) -> None:
+        """Sleep until somebody rings, a worker speaks, a signal comes, or it is time to look around."""
+        for key, _ in self._selector.select(self._pause()):
+            if key.fileobj is self._bell:
+                self._bell.clear()
+                self._pool.check_busy()
+            elif key.fileobj == self._signal_end:
+                with suppress(BlockingIOError):
+                    os.read(self._signal_end, 64)
+            else:
+                self._heard.append(key.data)
+
+    def _pause(self) -> float:
+        self._heard: list[Member] = []
+        return RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS
+
+    # -- workers ----------------------------------------------------------------------------
+    def _start_workers(self) -> None:
+        for member in self._pool.start_missing():
+            self._selector.register(member.channel, selectors.EVENT_READ, member)
+
+    def _listen_to_workers(self) -> None:
+        for member in self._heard:
+            try:
+                messages = self._pool.receive(member)
+            except EOFError:
+                self._bury(member)
+                continue
+            for message in messages:
+                self._on_message(member, message)
+
+    def _on_message(self, member: Member, message: Message) -> None:
+        event = message["event"]
+        if event == "started":
+            self._started[id(member)] = time.monotonic()
+            self._observe(_event(EventKind.STARTED, message))
+        elif event == "ended":
+            self._observe(
+                _event(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0))
+            )
+        elif event == "full" and not self._paused:
+            self._pause_for("the disk of the store is full")
+        elif event == "hello" and self._mode is not Mode.WORK:
+            self._pool.order(self._mode)
+
+    def _bury(self, member: Member) -> None:
+        self._selector.unregister(member.channel)
+        how = self._pool.bury(member, self._store.id)
+        if how == "left":
+            return
+        self._tell(EventKind.WORKER_DIED, how, member.current)
+        if member.id is not None:
+            with self._store.database.transaction() as connection:
+                consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
+            self._follow_up(consequences)
+
+    def _replace_workers(self) -> None:
+        if self._mode is Mode.WORK:
+            self._start_workers()
+
+    def _hand_out(self) -> None:
+        """Wake as many idle workers as there are jobs to be claimed."""
+        idle = self._pool.idle_count
+        if self._paused:
+            self._probe_disk()
+        elif idle and self._mode is Mode.WORK:
+            ready = claims.ready_count(self._store.database.connection, QUEUE_LANE, idle)
+            if ready:
+                self._pool.wake(ready)
+
+    # -- housekeeping -----------------------------------------------------------------------
+    def _keep_lease(self) -> None:
+        if self._is_due("renew", RENEW_SECONDS):
+            with self._store.database.transaction() as connection:
+                sessions.renew(connection, self.id)
+        if self._is_due("touch", sidecars.TOUCH_SECONDS):
+            for _, path in reports.live_outputs(self._store.database):
+                sidecars.touch_future(os.fsdecode(path))
+
+    def _reclaim(self) -> None:
+        if self._is_due("reclaim", RECLAIM_SECONDS):
+            self._follow_up(reclaim.reclaim_dead_sessions(self._store))
+            self._follow_up(self._clerk.leftovers())
+
+    def _watch_futures(self) -> None:
+        """Look at the foreign .FUTUREs that requests of this store wait for."""
+        if not self._is_due("watch", RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS):
+            return
+        watched = reports.watched(self._store.database)
+        self._watcher.watch({os.fsdecode(path) for _, _, path in watched})
+        self._waits_for_files = bool(watched)
+        for dependency_id, request_id, path in watched:
+            where = (dependency_id, request_id, os.fsdecode(path))
+            self._follow_up(foreign.look_at(self._store, self._clerk.functions, self._foreign, *where))
+
+    def _recreate_futures(self) -> None:
+        """A client may have died between its submit and its .FUTUREs."""
+        for request_id, path in reports.live_outputs(self._store.database):
+            text = os.fsdecode(path)
+            if not os.path.lexists(text + sidecars.FUTURE):
+                with suppress(OSError):
+                    sidecars.write_future(text, sidecars.future_content(self._store.id, request_id))
+
+    def _follow_up(self, consequences: Consequences) -> None:
+        self._clerk.handle(consequences)
+
+    # -- the disk ---------------------------------------------------------------------------
+    _paused: str | None = None
+    _waits_for_files = False
+
+    def _pause_for(self, reason: str) -> None:
+        self._paused = reason
+        self._pool.order(Mode.HOLD)
+        self._say_paused(reason)
+        self._tell(EventKind.PAUSED, f"{reason}; free some space, work goes on by itself")
+
+    def _probe_disk(self) -> None:
+        """Resume once a file can be written again."""
+        path = os.path.join(self._store.buffers.directory, ".new", unique_name())
+        try:
+            with open(path, "xb") as file:
+                file.write(bytes(PROBE_BYTES))
+        except OSError:
+            return
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+        self._paused = None
+        self._say_paused(None)
+        self._pool.order(Mode.WORK)
+        self._tell(EventKind.RESUMED)
+
+    def _say_paused(self, reason: str | None) -> None:
+        try:
+            with self._store.database.transaction() as connection:
+                sessions.pause(connection, self.id, reason)
+        except Exception as exc:
+            # The very disk that is full holds the table.
+            if not is_disk_full(exc):
+                raise
+
+    # -- the end ----------------------------------------------------------------------------
+    def _obey_signals(self) -> None:
+        """First: finish what runs. Second: stop now, unfinished jobs go back to be claimed again."""
+        while self._signals:
+            self._signals.pop(0)
+            self._obey_signal()
+
+    def _obey_signal(self) -> None:
+        if self._mode is Mode.WORK:
+            self._mode = Mode.FINISH
+            self._tell(EventKind.STOPPING, "finishing what runs; again to stop at once")
+        else:
+            self._mode = Mode.STOP
+            self._stop_deadline = time.monotonic() + STOP_SECONDS
+            self._tell(EventKind.STOPPING, "stopping at once; unfinished jobs stay in the queue")
+        self._pool.order(self._mode)
+
+    def _notice_drain(self) -> None:
+        if not self._draining and sessions.is_draining(self._store.database, self.id):
+            self._draining = True
+            self._tell(EventKind.DRAINING)
+        if self._stop_deadline is not None and time.monotonic() > self._stop_deadline:
+            self._pool.kill()
+
+    def _close(self) -> None:
+        """Let the workers leave, then close the session; also after an error."""
+        self._dismiss()
+        with self._store.database.transaction() as connection:
+            consequences = sessions.end_session(connection, self.id, "the server stopped")
+        self._follow_up(consequences)
+        if not sessions.live_sessions(self._store.database):
+            reports.forget_contexts(self._store.database)
+        self._tell(EventKind.STOPPED)
+
+    def _dismiss(self) -> None:
+        if self._mode is Mode.WORK:
+            self._mode = Mode.FINISH
+            self._pool.order(Mode.FINISH)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._pool.members:
+            self._pause()
+            self._wait()
+            self._obey_signals()
+            self._listen_to_workers()
+            if time.monotonic() > deadline:
+                self._pool.kill()
+
+    # -- small things -----------------------------------------------------------------------
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + seconds
+        return True
+
+    def _idle_for(self) -> float:
+        now = time.monotonic()
+        if self._pool.idle_count < len(self._pool.members) or not reports.is_idle(self._store.database):
+            self._idle_since = now
+        return now - self._idle_since
+
+    def _wake_myself(self) -> None:
+        self._due["watch"] = 0.0
+        from .doorbell import ring
+
+        ring([self._bell.address])
+
+    def _tell(self, kind: EventKind, text: str = "", about: Message | None = None) -> None:
+        about = about or {}
+        self._observe(
+            Event(kind, text, about.get("job", ""), about.get("request", 0), about.get("command", ""))
+        )
+
+
+def _event(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
+    outcome = Outcome(message["outcome"]) if "outcome" in message else None
+    return Event(
+        kind,
+        message.get("error") or "",
+        message["job"],
+        message["request"],
+        message["command"],
+        outcome,
+        seconds,
+        message.get("again", False),
+        message.get("differed", False),
+    )

@@ -1,0 +1,125 @@
+"""A store: a directory with the job table and the buffers, of one user, with one digest.
+
+STORE/seamless.db       job table, small buffers (and SQLite's -wal and -shm)
+STORE/buffers/          large buffers
+STORE/work/             the running jobs' directories, moved into buffers/ without a copy
+STORE/.lock             held while the schema is made or changed
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+
+from . import filesystems, schema
+from .buffers import BufferStore
+from .digest import DEFAULT_DIGEST, Digest, digest_named
+from .driver import Database
+from .errors import DigestMismatch, NotAStore, StoreNotOurs, StoreReadOnly
+from .settings import Settings
+
+DATABASE_NAME = "seamless.db"
+LOCK_NAME = ".lock"
+
+READ_FACTS = "SELECT name, value FROM facts"
+WRITE_FACT = "INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store: one connection, for one thread of one process."""
+
+    path: str
+    id: str
+    digest: Digest
+    database: Database
+    buffers: BufferStore
+
+    @property
+    def work(self) -> str:
+        """Where jobs run."""
+        return os.path.join(self.path, "work")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store, making it on first use.
+
+    Raises a StoreError with the remedy: not a store, another user's, read-only, on a network file
+    system, of a newer version; DigestMismatch if another digest is asked for than it has.
+    """
+    path = settings.store
+    _prepare_directory(path)
+    database = Database(os.path.join(path, DATABASE_NAME), durable=settings.durable)
+    try:
+        schema.ensure(database, os.path.join(path, LOCK_NAME))
+        facts = _facts(database, settings.digest)
+        digest = digest_named(facts["digest"])
+        if settings.digest not in (None, digest.name):
+            raise DigestMismatch(
+                f"the store {path} has digest {digest.name}, not {settings.digest}; "
+                "a digest is chosen when a store is made: use another store"
+            )
+    except BaseException:
+        database.close()
+        raise
+    buffers = BufferStore(os.path.join(path, "buffers"), database, digest, durable=settings.durable)
+    return Store(path, facts["id"], digest, database, buffers)
+
+
+def _prepare_directory(path: str) -> None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        _make(path)
+        return
+    except OSError as exc:
+        raise NotAStore(
+            f"{path} cannot be used as a store: {exc.strerror}; choose another with --store"
+        ) from exc
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotAStore(f"{path} is not a directory; choose another store with --store")
+    if status.st_uid != os.geteuid():
+        raise StoreNotOurs(
+            f"the store {path} belongs to user {status.st_uid}, not to you ({os.geteuid()}); "
+            "use your own with --store or SEAMLESS_CACHE"
+        )
+    if not os.path.exists(os.path.join(path, DATABASE_NAME)):
+        if set(os.listdir(path)) - {"buffers", "work", LOCK_NAME}:
+            raise NotAStore(f"{path} is not empty and not a store; choose an empty directory with --store")
+        _make(path)
+    if not os.access(path, os.W_OK) or os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise StoreReadOnly(f"the store {path} is read-only; choose another with --store or SEAMLESS_CACHE")
+    filesystems.refuse_network(path)
+
+
+def _make(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        filesystems.refuse_network(path)
+        for part in ("buffers", "buffers/.new", "buffers/.damaged", "work"):
+            os.makedirs(os.path.join(path, part), mode=0o700, exist_ok=True)
+        # Created here, with its mode, so that SQLite gives -wal and -shm the same.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with suppress(FileExistsError):
+            os.close(os.open(os.path.join(path, DATABASE_NAME), flags, 0o600))
+    except OSError as exc:
+        raise StoreReadOnly(
+            f"the store {path} cannot be made: {exc.strerror}; choose another with --store or SEAMLESS_CACHE"
+        ) from exc
+
+
+def _facts(database: Database, digest: str | None) -> dict[str, str]:
+    facts = dict(database.rows(READ_FACTS))
+    if "digest" not in facts or "id" not in facts:
+        with database.transaction() as connection:
+            connection.execute(WRITE_FACT, ("id", uuid.uuid4().hex))
+            connection.execute(WRITE_FACT, ("digest", digest or DEFAULT_DIGEST))
+        facts = dict(database.rows(READ_FACTS))
+    return facts

@@ -1,0 +1,79 @@
+"""Computes identities: at submit where all inputs are known, later where an upstream brought the last one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from seamless_queue.broker import submissions
+from seamless_queue.broker.records import Dependency, Identity, Keyable
+from seamless_queue.buffers import Staged
+from seamless_queue.errors import SeamlessError
+from seamless_queue.store import Store
+
+from . import directories, plain
+from .specification import Pin, Specification, identity_buffer
+
+
+def key(store: Store, keyable: Keyable, staged: Staged) -> Identity:
+    """The identity of a request whose inputs are known by now; SeamlessError if one is not what it promised."""
+    specification = Specification.decode(store.buffers.read(keyable.specification))
+    pins = {pin.name: pin for pin in specification.pins}
+    for dependency in keyable.dependencies:
+        name = os.fsdecode(dependency.pin)
+        pins[name] = _resolve(store, pins[name], dependency, staged)
+    return identify(store, replace(specification, pins=tuple(pins.values())), staged)
+
+
+def identify(store: Store, specification: Specification, staged: Staged) -> Identity:
+    """The identity of a complete specification; it tells if the store has lost the result it once had."""
+    checksum = store.buffers.stage(identity_buffer(specification), staged)
+    known = submissions.known(store.database, checksum)
+    lost = known is not None and not is_kept(store, known.result, bool(specification.captures))
+    return Identity(checksum, known.result if known is not None and lost else None)
+
+
+def is_kept(store: Store, result: str, is_index: bool) -> bool:
+    """Whether all bytes of a result are in the store."""
+    if not store.buffers.has(result):
+        return False
+    return not is_index or all(map(store.buffers.has, directories.read_index(store, result).values()))
+
+
+def _resolve(store: Store, pin: Pin, dependency: Dependency, staged: Staged) -> Pin:
+    if dependency.upstream is None:
+        found: str | directories.Index = dependency.checksum
+        if os.path.isdir(os.fsdecode(dependency.path)):
+            found = directories.read_index(store, dependency.checksum)
+    else:
+        found = _from_upstream(store, dependency, pin)
+    if pin.checksum is not None:
+        return _insert(store, pin, os.fsdecode(dependency.part), found, staged)
+    if isinstance(found, str):
+        return replace(pin, checksum=found, directory=False)
+    return replace(pin, checksum=store.buffers.stage(plain.dump(found), staged), directory=True)
+
+
+def _from_upstream(store: Store, dependency: Dependency, pin: Pin) -> str | directories.Index:
+    index = directories.read_index(store, dependency.checksum)
+    name = os.fsdecode(dependency.output)
+    if pin.checksum is None and dependency.part:
+        name = f"{name}/{os.fsdecode(dependency.part)}"
+        if not directories.part_of(index, name):
+            raise SeamlessError(f"request {dependency.upstream} did not write {os.fsdecode(dependency.path)}")
+    return directories.part_of(index, name)
+
+
+def _insert(store: Store, pin: Pin, part: str, found: str | directories.Index, staged: Staged) -> Pin:
+    """A directory some of whose files come from upstream."""
+    checksum = pin.checksum or ""
+    index = (
+        plain.load(staged.small[checksum])
+        if checksum in staged.small
+        else directories.read_index(store, checksum)
+    )
+    if isinstance(found, str):
+        index[part] = found
+    else:
+        index.update({f"{part}/{name}": entry for name, entry in found.items()})
+    return replace(pin, checksum=store.buffers.stage(plain.dump(index), staged))

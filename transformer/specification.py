@@ -1,0 +1,137 @@
+"""What a command is before all its inputs are known, and the identity that it gets then.
+
+The identity is the checksum of a `plain` buffer (see `identity_buffer`). Names of inputs are paths
+inside the job; a few that would collide with other keys are written as `./name`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from . import plain
+
+#: Keys of the identity that no input can have under its own name.
+RESERVED = frozenset({"code", "result"})
+#: The name of captured standard output among the captures.
+STDOUT = "STDOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """An input by name: a file, or a directory by the checksum of its index; None: not known yet."""
+
+    name: str
+    checksum: str | None
+    directory: bool = False
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """All that goes into the identity of a command; values by checksum."""
+
+    code: str
+    pins: tuple[Pin, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    #: names inside the job, STDOUT among them if it goes to a file; empty: standard output is the result
+    captures: tuple[str, ...] = ()
+    #: what the command reads from standard input; None: nothing
+    stdin: str | None = None
+
+    def encode(self) -> bytes:
+        """As a buffer."""
+        return plain.dump(asdict(self))
+
+    @classmethod
+    def decode(cls, buffer: bytes) -> Specification:
+        """From a buffer."""
+        fields = plain.load(buffer)
+        pins = tuple(Pin(**pin) for pin in fields["pins"])
+        return cls(fields["code"], pins, fields["variables"], tuple(fields["captures"]), fields["stdin"])
+
+
+def identity_buffer(specification: Specification) -> bytes:
+    """The transformation whose checksum is the identity; every pin must be known."""
+    captures = specification.captures
+    identity: dict[str, Any] = {
+        "__language__": "bash",
+        "__output__": ["result", "deepfolder" if captures else "bytes", None],
+        "__capture__": sorted(captures) or [STDOUT],
+        "code": ["text", None, specification.code],
+    }
+    formats: dict[str, Any] = {}
+    for pin in specification.pins:
+        name = _key(pin.name)
+        identity[name] = ["mixed" if pin.directory else "bytes", None, pin.checksum]
+        formats[name] = _format(pin)
+    for name, checksum in specification.variables.items():
+        identity[_variable_key(name, identity)] = ["str", None, checksum]
+    if specification.stdin is not None:
+        identity["__stdin__"] = ["bytes", None, specification.stdin]
+    if formats:
+        identity["__format__"] = formats
+    return plain.dump(identity)
+
+
+def _format(pin: Pin) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "filesystem": {"mode": "directory" if pin.directory else "file", "optional": True}
+    }
+    if pin.directory:
+        entry["celltype"] = "deepfolder"
+    if pin.executable:
+        entry["executable"] = True
+    return entry
+
+
+def _key(name: str) -> str:
+    return f"./{name}" if name in RESERVED or name.startswith("__") else name
+
+
+def _variable_key(name: str, taken: dict[str, Any]) -> str:
+    # A file may be called like a variable; no file name survives normalisation with a "$/" in front.
+    return f"$/{name}" if name in RESERVED or name.startswith("__") or name in taken else name
+
+
+@dataclass(frozen=True, slots=True)
+class Transformation:
+    """An identity, read back for execution."""
+
+    code: str
+    files: dict[str, str]
+    directories: dict[str, str]
+    executables: tuple[str, ...]
+    variables: dict[str, str]
+    captures: tuple[str, ...]
+    stdin: str | None
+    #: whether the result is standard output itself, not an index of captures
+    plain_stdout: bool
+
+    @classmethod
+    def decode(cls, buffer: bytes) -> Transformation:
+        """From an identity buffer."""
+        fields = plain.load(buffer)
+        files, directories, variables = {}, {}, {}
+        for name, pin in fields.items():
+            if name == "code" or name.startswith("__"):
+                continue
+            celltype, _, checksum = pin
+            if celltype == "str":
+                variables[name.removeprefix("$/")] = checksum
+            elif celltype == "mixed":
+                directories[name] = checksum
+            else:
+                files[name] = checksum
+        formats = fields.get("__format__", {})
+        executables = tuple(name for name, entry in formats.items() if entry.get("executable"))
+        return cls(
+            fields["code"][2],
+            files,
+            directories,
+            executables,
+            variables,
+            tuple(fields["__capture__"]),
+            fields["__stdin__"][2] if "__stdin__" in fields else None,
+            fields["__output__"][1] == "bytes",
+        )

@@ -1,0 +1,261 @@
+"""From a plan to a request: inputs are kept in the store, or bound to the requests that will write them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from seamless_queue import crashpoints, doorbell, sidecars, statcache
+from seamless_queue.broker import sessions, submissions
+from seamless_queue.broker.records import (
+    QUEUE_LANE,
+    Consequences,
+    NewDependency,
+    NewOutput,
+    NewRequest,
+    Submitted,
+)
+from seamless_queue.buffers import Staged
+from seamless_queue.errors import SeamlessError
+from seamless_queue.store import Store
+
+from . import directories, plain
+from .commandline import CommandPlan, Input, UsageError
+from .context import Context
+from .keying import identify
+from .localfiles import LocalFiles, Promise, canonical
+from .specification import STDOUT, Pin, Specification
+
+#: How much of a command is kept for people to read.
+LABEL_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a caller wants of a request beside its command."""
+
+    lane: int = QUEUE_LANE
+    priority: int = 0
+    timeout: float | None = None
+    retries: int = 0
+    refresh: bool = False
+    sidecars_only: bool = False
+    project: str | None = None
+    stage: str | None = None
+
+
+#: Asked before new files are kept: how many, how many bytes; an answer of no is an error.
+Confirm = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Submitter:
+    """Prepares and submits requests from one directory with one environment."""
+
+    store: Store
+    files: LocalFiles
+    directory: str
+    environment: dict[str, str]
+    wishes: Wishes = Wishes()
+    confirm: Confirm | None = None
+    _contexts: dict[tuple[Any, ...], tuple[str, bytes]] = field(default_factory=dict)
+
+    def prepare(
+        self, plan: CommandPlan, label: str, staged: Staged, *, stdin: str | None = None
+    ) -> NewRequest:
+        """Keep the inputs and bind what will be written; with an identity if all is known by now.
+
+        `stdin` is the checksum of what the command is to read from standard input.
+        """
+        self._check_outputs(plan)
+        if self.confirm is not None:
+            self.confirm(*self._measure(plan))
+        pins, dependencies = self._pins(plan, staged)
+        keep = self.store.buffers.stage
+        specification = Specification(
+            code=keep(_code(plan), staged),
+            pins=tuple(pins),
+            variables={name: keep(plain.dump(value), staged) for name, value in plan.variables.items()},
+            captures=_captures(plan),
+            stdin=stdin,
+        )
+        identity = None if dependencies else identify(self.store, specification, staged)
+        wishes = self.wishes
+        return NewRequest(
+            command=" ".join(label.split())[:LABEL_CHARACTERS],
+            directory=os.fsencode(self.directory),
+            specification=keep(specification.encode(), staged),
+            context=self._context(plan)[0],
+            lane=wishes.lane,
+            identity=identity,
+            outputs=self._outputs(plan),
+            dependencies=tuple(dependencies),
+            sidecars_only=wishes.sidecars_only,
+            priority=wishes.priority,
+            timeout=wishes.timeout,
+            retries=wishes.retries,
+            refresh=wishes.refresh,
+            project=wishes.project,
+            stage=wishes.stage,
+        )
+
+    def submit(self, requests: list[NewRequest], staged: Staged) -> tuple[list[Submitted], Consequences]:
+        """Record requests in one transaction, put their .FUTUREs in place, wake the queue: acknowledged."""
+        consequences = Consequences()
+        done = []
+        with self.store.database.transaction() as connection:
+            staged.write(connection)
+            for checksum, content in self._contexts.values():
+                submissions.keep_context(connection, checksum, content)
+            for request in requests:
+                submitted, following = submissions.submit(connection, request)
+                done.append(submitted)
+                consequences += following
+        crashpoints.reached("submitted")
+        for request, submitted in zip(requests, done, strict=True):
+            self._promise(request, submitted)
+        crashpoints.reached("promised")
+        if self.wishes.lane == QUEUE_LANE:
+            doorbell.ring(sessions.queue_addresses(self.store.database))
+        return done, consequences
+
+    def _promise(self, request: NewRequest, submitted: Submitted) -> None:
+        if submitted.result is not None or not request.outputs:
+            return
+        content = sidecars.future_content(self.store.id, submitted.request_id)
+        for output in request.outputs:
+            path = os.fsdecode(output.path)
+            try:
+                sidecars.write_new_future(path, content)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                sidecars.write_new_future(path, content)
+
+    # -- outputs ----------------------------------------------------------------------------
+    def _outputs(self, plan: CommandPlan) -> tuple[NewOutput, ...]:
+        targets = [(capture.name, capture.target) for capture in plan.captures]
+        if plan.stdout_target is not None:
+            targets.append((STDOUT, plan.stdout_target))
+        return tuple(
+            NewOutput(os.fsencode(name), os.fsencode(os.path.join(self.directory, target)))
+            for name, target in targets
+        )
+
+    def _check_outputs(self, plan: CommandPlan) -> None:
+        """Links on the way to an output are refused now, not when its job is done."""
+        for output in self._outputs(plan):
+            path = os.fsdecode(output.path)
+            parent = os.path.dirname(path)
+            if parent != self.directory and os.path.realpath(parent) != parent:
+                raise UsageError(
+                    f"output {os.path.relpath(path, self.directory)} leads through a link, maybe outside of "
+                    f"{self.directory}; name a place inside"
+                )
+
+    # -- inputs -----------------------------------------------------------------------------
+    def _pins(self, plan: CommandPlan, staged: Staged) -> tuple[list[Pin], list[NewDependency]]:
+        pins, dependencies = [], []
+        for entry in plan.inputs:
+            pin, found = self._pin(entry, staged)
+            pins.append(pin)
+            dependencies.extend(found)
+        return pins, dependencies
+
+    def _pin(self, entry: Input, staged: Staged) -> tuple[Pin, list[NewDependency]]:
+        path = canonical(entry.path)
+        promise = self.files.promise(path)
+        if promise is not None:
+            dependency = _dependency(entry.name, path, promise, promise.part)
+            return Pin(entry.name, None, executable=entry.executable), [dependency]
+        if os.path.isdir(path):
+            return self._directory_pin(entry, path, staged)
+        return self._file_pin(entry, path, staged), []
+
+    def _directory_pin(self, entry: Input, path: str, staged: Staged) -> tuple[Pin, list[NewDependency]]:
+        promises = self.files.promises_below(path)
+        checksum = self.store.buffers.stage(plain.dump(directories.stage(self.store, path, staged)), staged)
+        if not promises:
+            self._compare(path, checksum)
+        pin = Pin(entry.name, checksum, directory=True)
+        return pin, [_dependency(entry.name, promise.path, promise, promise.part) for promise in promises]
+
+    def _file_pin(self, entry: Input, path: str, staged: Staged) -> Pin:
+        try:
+            checksum = self.store.buffers.stage_file(path, staged)
+        except FileNotFoundError:
+            checksum = self._stand_in(path, staged)
+            return Pin(entry.name, checksum, os.path.exists(path + sidecars.INDEX), entry.executable)
+        self._compare(path, checksum)
+        return Pin(entry.name, checksum, executable=entry.executable)
+
+    def _stand_in(self, path: str, staged: Staged) -> str:
+        """The checksum that a sidecar names for an absent file or directory; the store must know it."""
+        checksum = sidecars.read_checksum(path)
+        if checksum is None:
+            raise SeamlessError(f"{path} does not exist")
+        if not self.store.buffers.has(checksum):
+            index = path + sidecars.INDEX
+            if os.path.exists(index) and self.store.buffers.stage_file(index, staged) == checksum:
+                return checksum
+            raise SeamlessError(
+                f"{path} is absent and {path}.CHECKSUM names {checksum}, which the store {self.store.path} "
+                f"(digest {self.store.digest.name}) does not have"
+            )
+        return checksum
+
+    def _compare(self, path: str, checksum: str) -> None:
+        named = sidecars.read_checksum(path)
+        if named is not None and named != checksum:
+            raise SeamlessError(
+                f"{path} and {path}.CHECKSUM disagree (digest {self.store.digest.name}): the file was changed "
+                "after the sidecar was written; remove the one that is wrong"
+            )
+
+    def _measure(self, plan: CommandPlan) -> tuple[int, int]:
+        """How many files the store does not know yet, and how many bytes they have."""
+        count = size = 0
+        for entry in plan.inputs:
+            paths = (
+                [path for _, path in directories.walk(entry.path)]
+                if os.path.isdir(entry.path)
+                else [entry.path]
+            )
+            for path in paths:
+                if (
+                    os.path.exists(path)
+                    and statcache.lookup(self.store.database, status := os.stat(path)) is None
+                ):
+                    count += 1
+                    size += status.st_size
+        return count, size
+
+    def _context(self, plan: CommandPlan) -> tuple[str, bytes]:
+        key = (tuple(plan.metavariables.items()), plan.directories)
+        if key not in self._contexts:
+            content = Context(self.environment, plan.metavariables, plan.directories).encode()
+            self._contexts[key] = (self.store.digest.of(content), content)
+        return self._contexts[key]
+
+
+def _code(plan: CommandPlan) -> bytes:
+    return os.fsencode(plan.code.rstrip("\n")) + b"\n"
+
+
+def _captures(plan: CommandPlan) -> tuple[str, ...]:
+    names = {capture.name for capture in plan.captures}
+    if plan.stdout_target is not None:
+        names.add(STDOUT)
+    return tuple(sorted(names))
+
+
+def _dependency(pin: str, path: str, promise: Promise, part: str) -> NewDependency:
+    writer = promise.writer
+    return NewDependency(
+        os.fsencode(pin),
+        os.fsencode(promise.path if writer is None else path),
+        writer.request_id if writer else None,
+        writer.name if writer else b"",
+        os.fsencode(part),
+    )
