@@ -17,8 +17,8 @@ from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker
-from .runoptions import RunOptions, bash_accepts
 from .running import NAME, make_submitter
+from .runoptions import RunOptions, bash_accepts
 
 #: How many requests share a transaction; it stays short enough for workers to get in between.
 FLUSH_REQUESTS = 500

@@ -35,9 +35,7 @@ store_option = click.option(
 digest_option = click.option(
     "--digest", metavar="NAME", help="Digest of a new store: blake3 (default) or sha256 [SEAMLESS_DIGEST]."
 )
-durable_option = click.option(
-    "--durable", is_flag=True, help="Survive power loss too: fsync what is acknowledged."
-)
+durable_option = click.option("--durable", is_flag=True, help="Survive power loss too: fsync what is acknowledged.")
 version_option = click.version_option(package_name="seamless-queue", message="%(package)s %(version)s")
 
 

@@ -18,8 +18,8 @@ from seamless_queue.signals import Interrupted, interrupting
 from seamless_queue.store import Store
 
 from .entry import say, speaker
-from .runoptions import RunOptions
 from .running import NAME, replay, write_out
+from .runoptions import RunOptions
 
 #: Exit status of a command that ran longer than allowed, as that of timeout(1).
 TIMED_OUT = 124
@@ -75,9 +75,7 @@ def follow_up(store: Store, consequences: Consequences) -> None:
             session.close()
 
 
-def run_inline(
-    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
-) -> int:
+def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     """Submit to a session of our own and see it through; the exit status."""
     screen = Screen()
     with Doorbell(store.id) as bell:
@@ -86,9 +84,7 @@ def run_inline(
             session.clerk.handle(reclaim.reclaim_dead_sessions(store))
             submitter.wishes = replace(submitter.wishes, lane=session.id)
             with interrupting():
-                return _see_through(
-                    store, session, submitter, replace(request, lane=session.id), staged, options
-                )
+                return _see_through(store, session, submitter, replace(request, lane=session.id), staged, options)
         finally:
             screen.close()
             session.close()
@@ -116,11 +112,7 @@ def _see_through(
 def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None:
     tell = speaker(NAME, options.quiet)
     for dependency in request.dependencies:
-        who = (
-            f"request {dependency.upstream} will write it"
-            if dependency.upstream
-            else "another store will write it"
-        )
+        who = f"request {dependency.upstream} will write it" if dependency.upstream else "another store will write it"
         tell(f"waiting for future {os.fsdecode(dependency.path)}: {who}")
     if not request.dependencies:
         tell("waiting: another process is running the same command")

@@ -25,18 +25,12 @@ Examples:
 @click.option("-c", "text", is_flag=True, help="COMMAND is shell text (so is a single word).")
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option(
-    "-g1", "no_rule_1", is_flag=True, help="An argument with an extension need not exist as a file."
-)
+@click.option("-g1", "no_rule_1", is_flag=True, help="An argument with an extension need not exist as a file.")
 @click.option("-g2", "no_rule_2", is_flag=True, help="An argument without extension may be a file.")
-@click.option(
-    "-w", "--workdir", metavar="DIR", help="Name inputs relative to DIR instead of the current directory."
-)
+@click.option("-w", "--workdir", metavar="DIR", help="Name inputs relative to DIR instead of the current directory.")
 @click.option("-W", "root", is_flag=True, help="Name inputs by their absolute paths (-w /).")
 @click.option("-ms", "strip", is_flag=True, help="Name inputs by their base names.")
-@click.option(
-    "-mx", "extension", is_flag=True, help="Name inputs file1.EXT, file2.EXT by order of appearance."
-)
+@click.option("-mx", "extension", is_flag=True, help="Name inputs file1.EXT, file2.EXT by order of appearance.")
 @click.option(
     "-cp",
     "--capture",
@@ -45,9 +39,7 @@ Examples:
     multiple=True,
     help="NAME, a file or directory that the command writes, is an output; :LOCAL alone: standard output.",
 )
-@click.option(
-    "-i", "--input", "inputs", metavar="PATH", multiple=True, help="PATH is an input, though no argument."
-)
+@click.option("-i", "--input", "inputs", metavar="PATH", multiple=True, help="PATH is an input, though no argument.")
 @click.option(
     "-I",
     "--input-file",
@@ -70,12 +62,8 @@ Examples:
     multiple=True,
     help="A variable of the command; not part of its identity.",
 )
-@click.option(
-    "--prologue", "prologues", metavar="TEXT", multiple=True, help="Shell text to run before the command."
-)
-@click.option(
-    "--primary", type=int, default=1, metavar="N", help="The arguments of the N-th pipeline are typed."
-)
+@click.option("--prologue", "prologues", metavar="TEXT", multiple=True, help="Shell text to run before the command.")
+@click.option("--primary", type=int, default=1, metavar="N", help="The arguments of the N-th pipeline are typed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before many or large files are kept.")
 @click.option("-n", "--no", is_flag=True, help="Do not ask either, but refuse.")
 @click.option("-nd", "--no-download", is_flag=True, help="Write the sidecars of outputs, not the outputs.")
@@ -83,9 +71,7 @@ Examples:
 @click.option(
     "--qsubmit", "--qsub", "qsubmit", is_flag=True, help="Hand the command to seamless-queue, return at once."
 )
-@click.option(
-    "--batch", metavar="FILE", help="With --qsubmit: every line of FILE (-: standard input) is a command."
-)
+@click.option("--batch", metavar="FILE", help="With --qsubmit: every line of FILE (-: standard input) is a command.")
 @click.option("--local", is_flag=True, help="Run here, whatever the configuration says (as is the default).")
 @click.option("--stdin", is_flag=True, help="Standard input is an input of the command (else it is empty).")
 @click.option("--project", metavar="NAME[:SUB]", help="Label of the request.")
@@ -96,9 +82,7 @@ Examples:
     metavar="SECONDS",
     help="Kill the command after so long.",
 )
-@click.option(
-    "--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Run a failing command again."
-)
+@click.option("--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Run a failing command again.")
 @click.option("--priority", type=int, default=0, metavar="N", help="Higher is earlier [0].")
 @click.option("--refresh", is_flag=True, help="Run again although the result is known; say if it differs.")
 @store_option
@@ -106,8 +90,7 @@ Examples:
 @durable_option
 @debug_option
 @version_option
-@click.pass_context
-def command(context: click.Context, **given: object) -> int:
+def command(**given: object) -> int:
     """Run COMMAND once: the same command on the same inputs is answered from the store.
 
     Words that name files are inputs, by content. Several words are taken literally; a single one, or

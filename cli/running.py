@@ -113,9 +113,7 @@ def _dry(request: NewRequest) -> int:
     return 0
 
 
-def _queue(
-    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
-) -> int:
+def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     say = speaker(NAME, options.quiet)
     for dependency in request.dependencies:
         say(f"waits for {os.fsdecode(dependency.path)} (.FUTURE), {_whose(dependency.upstream)}")
@@ -133,9 +131,7 @@ def _whose(upstream: int | None) -> str:
     return "which another store will write" if upstream is None else f"which request {upstream} will write"
 
 
-def _inline(
-    store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions
-) -> int:
+def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     hit = _hit(store, submitter, request, staged)
     if hit is not None:
         if options.verbose:

@@ -22,6 +22,7 @@ class Channel:
         self._socket = end
         self._received = b""
         self._unsent = b""
+        self._at_end = False
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the other side has spoken or is gone."""
@@ -35,19 +36,22 @@ class Channel:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
 
     def receive_nowait(self) -> list[Message]:
-        """All messages that have arrived. EOFError once the other side is gone."""
-        try:
-            while True:
-                part = self._socket.recv(1 << 16)
-                if not part:
-                    raise EOFError
-                self._received += part
-        except BlockingIOError:
-            pass
-        except ConnectionResetError:
-            raise EOFError from None
+        """All messages that have arrived. EOFError once the other side is gone and has been heard out."""
+        self._read_all()
         *lines, self._received = self._received.split(b"\n")
+        if self._at_end and not lines:
+            raise EOFError
         return [orjson.loads(line) for line in lines]
+
+    def _read_all(self) -> None:
+        with suppress(BlockingIOError):
+            while not self._at_end:
+                try:
+                    part = self._socket.recv(1 << 16)
+                except ConnectionResetError:
+                    part = b""
+                self._received += part
+                self._at_end = not part
 
     def close(self) -> None:
         """Close this end."""

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from . import crashpoints, doorbell, sidecars
 from .broker import deliveries, progress, sessions, submissions
-from .broker.records import Consequences, Delivery, Finished, Identity, Keyable, NewRequest, Running
+from .broker.records import Consequences, Delivery, Finished, Identity, Keyable, Running
 from .buffers import Staged
 from .errors import SeamlessError
 from .filesystems import is_disk_full
@@ -46,7 +46,7 @@ class Functions(Protocol):
 
 def functions_named(name: str) -> Functions:
     """The module of this name, as the four functions."""
-    return import_module(name)  # type: ignore[return-value]
+    return import_module(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,4 @@ def digest_named(name: str) -> Digest:
     try:
         return DIGESTS[name.lower()]
     except KeyError:
-        raise ConfigurationError(
-            f"unknown digest {name!r}: choose one of {', '.join(sorted(DIGESTS))}"
-        ) from None
+        raise ConfigurationError(f"unknown digest {name!r}: choose one of {', '.join(sorted(DIGESTS))}") from None

@@ -28,9 +28,7 @@ def is_safe(version: tuple[int, ...]) -> bool:
     """Whether this SQLite has the fix of the race between a checkpoint and a WAL reset."""
     if version >= (3, 51, 3):
         return True
-    return (version[:2] == (3, 50) and version >= (3, 50, 7)) or (
-        version[:2] == (3, 44) and version >= (3, 44, 6)
-    )
+    return (version[:2] == (3, 50) and version >= (3, 50, 7)) or (version[:2] == (3, 44) and version >= (3, 44, 6))
 
 
 @cache
@@ -42,7 +40,7 @@ def library() -> Any:
     try:
         from pysqlite3 import dbapi2 as module
     except ImportError:
-        import sqlite3 as module  # type: ignore[no-redef]  # noqa: TID251
+        import sqlite3 as module  # noqa: TID251
     if not is_safe(tuple(module.sqlite_version_info)):
         raise DriverTooOld(
             f"SQLite {module.sqlite_version} can corrupt a store that several processes write to; "
@@ -58,9 +56,7 @@ class Database:
         self.path = path
         self._library = library()
         # timeout=0: waiting is done by `transaction` and `rows`, fairly.
-        self.connection: Any = self._library.connect(
-            path, timeout=0, isolation_level=None, cached_statements=256
-        )
+        self.connection: Any = self._library.connect(path, timeout=0, isolation_level=None, cached_statements=256)
         for pragma in ("temp_store = MEMORY", f"synchronous = {'FULL' if durable else 'NORMAL'}"):
             self.rows(f"PRAGMA {pragma}")
 

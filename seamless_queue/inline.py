@@ -110,9 +110,7 @@ class InlineSession:
         finished = attempt.execute(self.store, self.functions, self.worker_id, running, self, staged)
         self._audience.look()
         with self.store.database.transaction() as connection:
-            finished, consequences = attempt.publish(
-                connection, self.id, self.worker_id, running, finished, staged
-            )
+            finished, consequences = attempt.publish(connection, self.id, self.worker_id, running, finished, staged)
         self._current, self._ran = None, True
         self.clerk.handle(consequences)
         if finished.outcome is Outcome.RELEASED:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .driver import Database
 from .errors import StoreTooNew
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 #: The newest migration, as a number: `0001` is 1.
 VERSION = 1
@@ -45,7 +49,7 @@ def upgrade(path: str, revision: str = "head") -> None:
     command.upgrade(alembic_config(path), revision)
 
 
-def alembic_config(path: str) -> object:
+def alembic_config(path: str) -> Config:
     """The Alembic configuration of the database at `path`."""
     from alembic.config import Config
 

@@ -125,9 +125,7 @@ class Server:
         stack.enter_context(handled(self._signals.append, *STOP_SIGNALS))
         with self._store.database.transaction() as connection:
             me = owner.current()
-            self.id = sessions.open_session(
-                connection, SessionKind.QUEUE, me, self._bell.address, self._workers
-            )
+            self.id = sessions.open_session(connection, SessionKind.QUEUE, me, self._bell.address, self._workers)
             self._worker_id = sessions.open_worker(connection, self.id, me)
         self._clerk = Clerk(self._store, self._worker_id, functions_named(self._functions))
         self._watcher = FutureWatcher(self._wake_myself)
@@ -191,9 +189,7 @@ class Server:
             self._started[id(member)] = time.monotonic()
             self._observe(_event(EventKind.STARTED, message))
         elif event == "ended":
-            self._observe(
-                _event(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0))
-            )
+            self._observe(_event(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0)))
         elif event == "full" and not self._paused:
             self._pause_for("the disk of the store is full")
         elif event == "hello" and self._mode is not Mode.WORK:
@@ -364,9 +360,7 @@ class Server:
 
     def _tell(self, kind: EventKind, text: str = "", about: Message | None = None) -> None:
         about = about or {}
-        self._observe(
-            Event(kind, text, about.get("job", ""), about.get("request", 0), about.get("command", ""))
-        )
+        self._observe(Event(kind, text, about.get("job", ""), about.get("request", 0), about.get("command", "")))
 
 
 def _event(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:

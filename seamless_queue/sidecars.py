@@ -56,9 +56,7 @@ def read_checksum(path: str) -> str | None:
     lines = [line.strip() for line in text.splitlines()]
     content = [line for line in lines if line and not line.startswith("#")]
     if len(content) != 1 or not is_checksum(content[0].lower()):
-        raise SeamlessError(
-            f"{path}{CHECKSUM} does not hold a checksum (64 hex digits); remove it or make it anew"
-        )
+        raise SeamlessError(f"{path}{CHECKSUM} does not hold a checksum (64 hex digits); remove it or make it anew")
     return content[0].lower()
 
 

@@ -18,7 +18,9 @@ SECOND_NS = 1_000_000_000
 
 LOOKUP = """SELECT checksum FROM stat_cache
     WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?"""
-RECORD = "INSERT OR REPLACE INTO stat_cache (device, inode, size, mtime_ns, ctime_ns, checksum) VALUES (?, ?, ?, ?, ?, ?)"
+RECORD = (
+    "INSERT OR REPLACE INTO stat_cache (device, inode, size, mtime_ns, ctime_ns, checksum) VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 Entry = tuple[int, int, int, int, int, bytes]
 

@@ -80,9 +80,7 @@ def _prepare_directory(path: str) -> None:
         _make(path)
         return
     except OSError as exc:
-        raise NotAStore(
-            f"{path} cannot be used as a store: {exc.strerror}; choose another with --store"
-        ) from exc
+        raise NotAStore(f"{path} cannot be used as a store: {exc.strerror}; choose another with --store") from exc
     if not stat.S_ISDIR(status.st_mode):
         raise NotAStore(f"{path} is not a directory; choose another store with --store")
     if status.st_uid != os.geteuid():

@@ -199,9 +199,9 @@ class Worker:
         asked = self._receive()
         if self.mode is Mode.STOP:
             return Outcome.RELEASED
-        if asked and self.current is not None:
-            if not claims.holds(self.store.database.connection, self.id, self.current):
-                return Outcome.CANCELED
+        connection = self.store.database.connection
+        if asked and self.current is not None and not claims.holds(connection, self.id, self.current):
+            return Outcome.CANCELED
         return None
 
     def _listen(self, seconds: float) -> None:

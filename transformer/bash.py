@@ -30,9 +30,7 @@ ARGUMENT_BYTES = 100_000
 ERROR_CHARACTERS = 200
 
 
-def execute(
-    store: Store, running: Running, directory: str, mark: str, watch: Watch, staged: Staged
-) -> Finished:
+def execute(store: Store, running: Running, directory: str, mark: str, watch: Watch, staged: Staged) -> Finished:
     """Run the command of an identity. BufferMissing or BufferCorrupt if an input cannot be had."""
     transformation = Transformation.decode(store.buffers.read(running.checksum))
     context = _context_of(store, running)
@@ -43,16 +41,14 @@ def execute(
     environment = _environment(store, transformation, context, mark)
     code = store.buffers.read(transformation.code)
     stdin = _stdin(store, transformation, directory)
-    ended = _run(code, directory, environment, stdin, running.timeout, watch, transformation.plain_stdout)
+    ended = _run(code, directory, environment, stdin, running.timeout, watch, _keeps_stdout(transformation))
     return _collect(store, transformation, directory, ended, running.timeout, staged)
 
 
 def _context_of(store: Store, running: Running) -> bytes | None:
     if running.context is None:
         return None
-    row = store.database.row(
-        "SELECT content FROM contexts WHERE checksum = ?", (bytes.fromhex(running.context),)
-    )
+    row = store.database.row("SELECT content FROM contexts WHERE checksum = ?", (bytes.fromhex(running.context),))
     return bytes(row[0]) if row else None
 
 
@@ -86,9 +82,7 @@ def _make_directories(context: bytes | None, job: str) -> None:
             os.makedirs(f"{job}/{name}", exist_ok=True)
 
 
-def _environment(
-    store: Store, transformation: Transformation, context: bytes | None, mark: str
-) -> dict[bytes, bytes]:
+def _environment(store: Store, transformation: Transformation, context: bytes | None, mark: str) -> dict[bytes, bytes]:
     environment = dict(environment_block(context)) if context is not None else dict(os.environb)
     for name, checksum in transformation.variables.items():
         environment[name.encode()] = os.fsencode(plain.load(store.buffers.read(checksum)))
@@ -96,10 +90,25 @@ def _environment(
     return environment
 
 
+def _keeps_stdout(transformation: Transformation) -> bool:
+    """Whether standard output is the result, or part of it, rather than a message."""
+    return transformation.plain_stdout or STDOUT in transformation.captures
+
+
+def _stdin(store: Store, transformation: Transformation, directory: str) -> str:
+    """The file that the command reads as standard input."""
+    if transformation.stdin is None:
+        return os.devnull
+    path = f"{directory}/stdin"
+    store.buffers.copy_to(transformation.stdin, path)
+    return path
+
+
 def _run(
     code: bytes,
     directory: str,
     environment: dict[bytes, bytes],
+    stdin: str,
     timeout: float | None,
     watch: Watch,
     keeps_stdout: bool,
@@ -202,11 +211,7 @@ def _error_of(ended: Ended, timeout: float | None, directory: str) -> str | None
     if ended.outcome is Outcome.TIMED_OUT:
         return f"timed out after {timeout:g} s"
     last = _last_line(f"{directory}/stderr")
-    how = (
-        f"exit code {ended.exit_code}"
-        if ended.exit_code >= 0
-        else f"killed by {_signal_name(-ended.exit_code)}"
-    )
+    how = f"exit code {ended.exit_code}" if ended.exit_code >= 0 else f"killed by {_signal_name(-ended.exit_code)}"
     return f"{how}: {last}" if last else how
 
 

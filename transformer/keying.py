@@ -67,11 +67,7 @@ def _from_upstream(store: Store, dependency: Dependency, pin: Pin) -> str | dire
 def _insert(store: Store, pin: Pin, part: str, found: str | directories.Index, staged: Staged) -> Pin:
     """A directory some of whose files come from upstream."""
     checksum = pin.checksum or ""
-    index = (
-        plain.load(staged.small[checksum])
-        if checksum in staged.small
-        else directories.read_index(store, checksum)
-    )
+    index = plain.load(staged.small[checksum]) if checksum in staged.small else directories.read_index(store, checksum)
     if isinstance(found, str):
         index[part] = found
     else:

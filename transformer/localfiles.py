@@ -78,9 +78,7 @@ class LocalFiles:
 
     def is_unsubmitted(self, path: str) -> bool:
         """Whether a command of this batch that is not submitted yet writes the path, or a directory above."""
-        return bool(self.unsubmitted) and any(
-            place in self.unsubmitted for place, _ in itself_and_above(path)
-        )
+        return bool(self.unsubmitted) and any(place in self.unsubmitted for place, _ in itself_and_above(path))
 
     def unsubmitted_below(self, path: str) -> bool:
         """The same for anything inside the path."""

@@ -75,9 +75,7 @@ def identity_buffer(specification: Specification) -> bytes:
 
 
 def _format(pin: Pin) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "filesystem": {"mode": "directory" if pin.directory else "file", "optional": True}
-    }
+    entry: dict[str, Any] = {"filesystem": {"mode": "directory" if pin.directory else "file", "optional": True}}
     if pin.directory:
         entry["celltype"] = "deepfolder"
     if pin.executable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,9 +63,7 @@ class Submitter:
     confirm: Confirm | None = None
     _contexts: dict[tuple[Any, ...], tuple[str, bytes]] = field(default_factory=dict)
 
-    def prepare(
-        self, plan: CommandPlan, label: str, staged: Staged, *, stdin: str | None = None
-    ) -> NewRequest:
+    def prepare(self, plan: CommandPlan, label: str, staged: Staged, *, stdin: str | None = None) -> NewRequest:
         """Keep the inputs and bind what will be written; with an identity if all is known by now.
 
         `stdin` is the checksum of what the command is to read from standard input.
@@ -126,12 +125,9 @@ class Submitter:
             return
         content = sidecars.future_content(self.store.id, submitted.request_id)
         for output in request.outputs:
-            path = os.fsdecode(output.path)
-            try:
-                sidecars.write_new_future(path, content)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                sidecars.write_new_future(path, content)
+            # A directory that is still missing is made when there is something to put into it.
+            with suppress(FileNotFoundError):
+                sidecars.write_new_future(os.fsdecode(output.path), content)
 
     # -- outputs ----------------------------------------------------------------------------
     def _outputs(self, plan: CommandPlan) -> tuple[NewOutput, ...]:
@@ -139,8 +135,7 @@ class Submitter:
         if plan.stdout_target is not None:
             targets.append((STDOUT, plan.stdout_target))
         return tuple(
-            NewOutput(os.fsencode(name), os.fsencode(os.path.join(self.directory, target)))
-            for name, target in targets
+            NewOutput(os.fsencode(name), os.fsencode(os.path.join(self.directory, target))) for name, target in targets
         )
 
     def _check_outputs(self, plan: CommandPlan) -> None:
@@ -217,16 +212,9 @@ class Submitter:
         """How many files the store does not know yet, and how many bytes they have."""
         count = size = 0
         for entry in plan.inputs:
-            paths = (
-                [path for _, path in directories.walk(entry.path)]
-                if os.path.isdir(entry.path)
-                else [entry.path]
-            )
+            paths = [path for _, path in directories.walk(entry.path)] if os.path.isdir(entry.path) else [entry.path]
             for path in paths:
-                if (
-                    os.path.exists(path)
-                    and statcache.lookup(self.store.database, status := os.stat(path)) is None
-                ):
+                if os.path.exists(path) and statcache.lookup(self.store.database, status := os.stat(path)) is None:
                     count += 1
                     size += status.st_size
         return count, size

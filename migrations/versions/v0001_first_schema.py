@@ -151,9 +151,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "requests_delivering", ["deliverer"], unique=False, sqlite_where=sa.text("deliverer IS NOT NULL")
         )
-        batch_op.create_index(
-            "requests_live", ["state", "lane"], unique=False, sqlite_where=sa.text("state < 4")
-        )
+        batch_op.create_index("requests_live", ["state", "lane"], unique=False, sqlite_where=sa.text("state < 4"))
 
     op.create_table(
         "sessions",
@@ -234,9 +232,7 @@ def downgrade() -> None:
     with op.batch_alter_table("dependencies", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_dependencies_upstream_id"))
         batch_op.drop_index(batch_op.f("ix_dependencies_request_id"))
-        batch_op.drop_index(
-            "dependencies_watched", sqlite_where=sa.text("checksum IS NULL AND upstream_id IS NULL")
-        )
+        batch_op.drop_index("dependencies_watched", sqlite_where=sa.text("checksum IS NULL AND upstream_id IS NULL"))
         batch_op.drop_index("dependencies_open", sqlite_where=sa.text("checksum IS NULL"))
 
     op.drop_table("dependencies")

@@ -78,9 +78,7 @@ def begin(connection: Any, worker_id: int, job_id: int) -> Running | None:
         return None
     checksum, fence, timeout = row
     request_id, command, context = connection.execute(WISH, (job_id,)).fetchone() or (0, "", None)
-    return Running(
-        job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None
-    )
+    return Running(job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None)
 
 
 def holds(connection: Any, worker_id: int, running: Running) -> bool:
@@ -88,9 +86,7 @@ def holds(connection: Any, worker_id: int, running: Running) -> bool:
     return connection.execute(HOLDS, (running.job_id, worker_id, running.fence)).fetchone() is not None
 
 
-def finish(
-    connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished
-) -> Consequences:
+def finish(connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished) -> Consequences:
     """Publish an attempt's outcome. Raises Fenced if the job was taken over or taken back."""
     held = (running.job_id, worker_id, running.fence)
     now = time.time()

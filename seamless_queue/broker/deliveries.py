@@ -52,9 +52,7 @@ def claim_delivery(connection: Any, deliverer: int, request_id: int) -> Delivery
         return None
     job_id, directory, sidecars_only = row
     result = connection.execute(RESULT, (job_id,)).fetchone()[0]
-    outputs = tuple(
-        NewOutput(bytes(name), bytes(path)) for name, path in connection.execute(OUTPUTS, (request_id,))
-    )
+    outputs = tuple(NewOutput(bytes(name), bytes(path)) for name, path in connection.execute(OUTPUTS, (request_id,)))
     return Delivery(request_id, result.hex(), bytes(directory), outputs, bool(sidecars_only))
 
 

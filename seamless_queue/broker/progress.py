@@ -21,9 +21,7 @@ SETTLE_WITH_FILES = f"""UPDATE requests SET {_deliver.set} WHERE job_id = ? AND 
     RETURNING id, lane"""
 SETTLE_WITHOUT = f"""UPDATE requests SET {_delivered.set}, finished = ? WHERE job_id = ? AND {_delivered.guard}
     AND outputs = 0 RETURNING id, lane"""
-RESOLVE = (
-    """UPDATE dependencies SET checksum = ? WHERE upstream_id = ? AND checksum IS NULL RETURNING request_id"""
-)
+RESOLVE = """UPDATE dependencies SET checksum = ? WHERE upstream_id = ? AND checksum IS NULL RETURNING request_id"""
 RESOLVE_WATCHED = "UPDATE dependencies SET checksum = ? WHERE id = ?"
 _failed = move(*UNFINISHED, RequestState.DELIVERING, RequestState.FAILED)
 FAIL = f"""UPDATE requests SET {_failed.set}, finished = ?, error = ?, deliverer = NULL
@@ -39,9 +37,7 @@ STILL_WANTED = f"""SELECT lane FROM requests WHERE job_id = ? AND {among(Request
     ORDER BY lane = {QUEUE_LANE} DESC, id LIMIT 1"""
 _ready_canceled = move(JobState.READY, JobState.CANCELED)
 _running_canceled = move(JobState.RUNNING, JobState.CANCELED)
-CANCEL_READY = (
-    f"UPDATE jobs SET {_ready_canceled.set}, worker_id = NULL WHERE id = ? AND {_ready_canceled.guard}"
-)
+CANCEL_READY = f"UPDATE jobs SET {_ready_canceled.set}, worker_id = NULL WHERE id = ? AND {_ready_canceled.guard}"
 # The worker stays named: that tells its parent whom to stop.
 CANCEL_RUNNING = (
     f"UPDATE jobs SET {_running_canceled.set}, fence = fence + 1 WHERE id = ? AND {_running_canceled.guard}"
@@ -51,9 +47,7 @@ MOVE_LANE = f"UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, J
 
 def upstream_failed(request_id: int, command: str, error: str | None) -> str:
     """The error of a request whose input will not come."""
-    return (
-        f"its input was to come from request {request_id} ({command}), which did not: {error or 'canceled'}"
-    )
+    return f"its input was to come from request {request_id} ({command}), which did not: {error or 'canceled'}"
 
 
 def mark_keyable(connection: Any, request_id: int) -> bool:
@@ -73,9 +67,7 @@ def settle(connection: Any, job_id: int, result: str) -> Consequences:
     )
 
 
-def resolve_watched(
-    connection: Any, dependency_ids: Iterable[tuple[int, int]], checksum: str
-) -> Consequences:
+def resolve_watched(connection: Any, dependency_ids: Iterable[tuple[int, int]], checksum: str) -> Consequences:
     """A watched file has come: `dependency_ids` are pairs of dependency and request."""
     keyable = []
     for dependency_id, request_id in dependency_ids:
@@ -106,9 +98,7 @@ def cancel_request(connection: Any, request_id: int, why: str = "canceled") -> C
         _release_job(connection, job_id)
     ended = (request_id,) if outputs else ()
     dependents = _dependents(connection, request_id, command, why)
-    return Consequences(ended=ended, sessions=_sessions([(request_id, lane)])) + _fail_all(
-        connection, dependents
-    )
+    return Consequences(ended=ended, sessions=_sessions([(request_id, lane)])) + _fail_all(connection, dependents)
 
 
 def _release_job(connection: Any, job_id: int) -> None:

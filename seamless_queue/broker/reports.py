@@ -29,9 +29,7 @@ LIVE_OUTPUTS_OF = f"""SELECT outputs.request_id, outputs.path FROM outputs
     WHERE outputs.pending = 1 AND requests.lane = ? AND requests.{among(*LIVE)}"""
 LAST_ATTEMPT = """SELECT exit_code, error, stdout, stderr FROM attempts
     WHERE job_id = (SELECT job_id FROM requests WHERE id = ?) ORDER BY id DESC LIMIT 1"""
-RESULT_OF = (
-    "SELECT jobs.id, jobs.result FROM requests JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"
-)
+RESULT_OF = "SELECT jobs.id, jobs.result FROM requests JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"
 WATCHED = f"""SELECT dependencies.id, dependencies.request_id, dependencies.path FROM dependencies
     JOIN requests ON requests.id = dependencies.request_id
     WHERE dependencies.checksum IS NULL AND dependencies.upstream_id IS NULL

@@ -62,9 +62,7 @@ class LiveSession:
     lease_until: float
 
 
-def open_session(
-    connection: Any, kind: SessionKind, process: ProcessIdentity, address: str, workers: int
-) -> int:
+def open_session(connection: Any, kind: SessionKind, process: ProcessIdentity, address: str, workers: int) -> int:
     """Register a session; its id is its lane."""
     now = time.time()
     values = (kind.value, *_identity(process), address, workers, now, now + LEASE_SECONDS)
@@ -103,9 +101,7 @@ def end_session(connection: Any, session_id: int, why: str) -> Consequences:
 def live_sessions(database: Database, kind: SessionKind | None = None) -> list[LiveSession]:
     """All sessions that have not ended, or those of one kind."""
     found = [
-        LiveSession(
-            row[0], SessionKind(row[1]), ProcessIdentity(*row[2:7]), row[7], row[8], bool(row[9]), *row[10:]
-        )
+        LiveSession(row[0], SessionKind(row[1]), ProcessIdentity(*row[2:7]), row[7], row[8], bool(row[9]), *row[10:])
         for row in database.rows(LIVE_SESSIONS)
     ]
     return [session for session in found if kind is None or session.kind is kind]

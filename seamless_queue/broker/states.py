@@ -114,7 +114,7 @@ class Move:
     __slots__ = ("guard", "set")
 
     def __init__(self, sources: tuple[State, ...], target: State) -> None:
-        moves: frozenset[tuple[State, State]] = JOB_MOVES if isinstance(target, JobState) else REQUEST_MOVES  # type: ignore[assignment]
+        moves: frozenset[tuple[State, State]] = JOB_MOVES if isinstance(target, JobState) else REQUEST_MOVES
         for source in sources:
             if (source, target) not in moves:
                 raise IllegalMove(f"{source!r} to {target!r}")

@@ -108,9 +108,7 @@ def wish_of(connection: Any, request_id: int) -> Wish:
     return Wish(*connection.execute(WISH, (request_id,)).fetchone())
 
 
-def attach(
-    connection: Any, request_id: int, identity: Identity, wish: Wish
-) -> tuple[Submitted, Consequences]:
+def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> tuple[Submitted, Consequences]:
     """Give a keyable request its job: a new one, one that is on its way, or one that is done."""
     job_id, result = _job_for(connection, identity, wish)
     if connection.execute(QUEUE_REQUEST, (job_id, request_id)).rowcount == 0:

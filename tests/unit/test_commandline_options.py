@@ -1,6 +1,7 @@
 """-cp, --var and --metavar, for which no file need exist."""
 
 import pytest
+
 from seamless.transformer.commandline import CommandPlan, Kind, PlanOptions, UsageError, plan_text
 
 

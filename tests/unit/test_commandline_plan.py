@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from seamless.transformer.commandline import (
     Capture,
     CommandPlan,
@@ -72,9 +73,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def plan(
-    here: Path, command: str | Sequence[str], files: LocalFiles | None = None, **options: object
-) -> CommandPlan:
+def plan(here: Path, command: str | Sequence[str], files: LocalFiles | None = None, **options: object) -> CommandPlan:
     asked = PlanOptions(directory=str(here), **options)  # type: ignore[arg-type]
     if isinstance(command, str):
         return plan_text(command, asked, files or LocalFiles())

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass, field
 
 import pytest
+
 from seamless.transformer.commandline import (
     CommandPlan,
     Kind,

@@ -93,9 +93,7 @@ WRAPPERS = frozenset(
 _WRAPPER_VALUE = re.compile(r"-.*|\d+(?:\.\d+)?[smhd]?|[A-Za-z_]\w*=.*", re.DOTALL).fullmatch
 
 #: Commands that take program text behind -c or -e.
-INTERPRETERS = frozenset(
-    ["bash", "sh", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "Rscript"]
-)
+INTERPRETERS = frozenset(["bash", "sh", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "Rscript"])
 _PROGRAM_OPTION = re.compile(r"-[A-Za-z]*[ce]").fullmatch
 
 

@@ -40,9 +40,7 @@ def plan_words(
     return planner.plan(planner.literal(words))
 
 
-def plan_text(
-    text: str, options: PlanOptions, files: Files, *, check: SyntaxCheck | None = None
-) -> CommandPlan:
+def plan_text(text: str, options: PlanOptions, files: Files, *, check: SyntaxCheck | None = None) -> CommandPlan:
     """Plan a command given as shell text.
 
     `check` says whether bash accepts a text; it is asked only if the parser does not. What bash alone
@@ -176,7 +174,5 @@ class _Planner:
     def _named_input(self, value: str, path: str, option: str) -> None:
         kind = self._files.kind(path) if value else None
         if kind is None:
-            raise ArgumentError(
-                f"the input {value!r} ({option}) does not exist: correct the name or create it"
-            )
+            raise ArgumentError(f"the input {value!r} ({option}) does not exist: correct the name or create it")
         self._inputs.add_named(path, kind, f"the input {value!r} ({option})")

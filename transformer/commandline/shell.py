@@ -32,9 +32,7 @@ def typed_text(text: str, parsed: ShellText, primary: int, typer: WordTyper) -> 
 
 def local_outputs(parsed: ShellText) -> list[str]:
     """Return the targets of all redirections into files that stay inside the job."""
-    texts = [
-        static_text(redirect.target.raw) for redirect in parsed.redirects if is_output(redirect, any_fd=True)
-    ]
+    texts = [static_text(redirect.target.raw) for redirect in parsed.redirects if is_output(redirect, any_fd=True)]
     return [text for text in texts if text and is_inside(text)]
 
 

@@ -32,7 +32,5 @@ def _variable(value: str, option: str) -> tuple[str, str]:
     if not name:
         raise VariableError(f"invalid {option} {value!r}: the name is empty, write NAME=VALUE")
     if not _NAME(name):
-        raise VariableError(
-            f"invalid {option} {value!r}: the name {name!r} must match [A-Za-z_][A-Za-z0-9_]*"
-        )
+        raise VariableError(f"invalid {option} {value!r}: the name {name!r} must match [A-Za-z_][A-Za-z0-9_]*")
     return name, text

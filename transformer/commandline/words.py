@@ -74,9 +74,7 @@ class WordTyper:
 
     __slots__ = ("_directory", "_files", "_functions", "_inputs", "_options", "warnings")
 
-    def __init__(
-        self, options: PlanOptions, files: Files, inputs: Inputs, functions: Collection[str] = ()
-    ) -> None:
+    def __init__(self, options: PlanOptions, files: Files, inputs: Inputs, functions: Collection[str] = ()) -> None:
         self._options = options
         self._directory = options.directory
         self._files = files
@@ -87,9 +85,7 @@ class WordTyper:
     def literal(self, words: Sequence[str]) -> list[str | None]:
         """Return what each word of a command becomes inside the job, None for one to leave out."""
         typed = self.typed
-        return [
-            typed(word, i, role) for i, (word, role) in enumerate(zip(words, roles(words), strict=True), 1)
-        ]
+        return [typed(word, i, role) for i, (word, role) in enumerate(zip(words, roles(words), strict=True), 1)]
 
     def typed(self, word: str, number: int, role: Role) -> str | None:
         """Return what one word becomes, None if it is to be left out; words are numbered from 1."""
@@ -146,9 +142,7 @@ class WordTyper:
                 raise _no_directory(word, number)
             return word
         if word.endswith(".FUTURE"):
-            self.warnings.append(
-                f"left {word!r} out of the command: it belongs to a job that is still running"
-            )
+            self.warnings.append(f"left {word!r} out of the command: it belongs to a job that is still running")
             return None
         self._check_existing(word, kind, number)
         return _written(word, self._inputs.add(path, kind, f"argument #{number} {word!r}"))

@@ -1,0 +1,80 @@
+"""`seamless-queue-finish`: wait until the queue is empty, then stop its servers."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from .entry import CONTEXT, debug_option, program, say, store_option, version_option
+
+EPILOG = """\b
+Examples:
+  seamless-queue-finish
+  seamless-queue-finish --timeout 3600
+  seamless-queue-finish --no-wait
+"""
+NAME = "seamless-queue-finish"
+
+
+@click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
+@click.option("--no-wait", is_flag=True, help="Tell the servers to stop when all is done, and return.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting after so long.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@store_option
+@debug_option
+@version_option
+def command(no_wait: bool, timeout: float | None, quiet: bool, store: str | None) -> int:
+    """Drain the queue of the store and stop its servers.
+
+    \b
+    Exit status: 0 all was done; 1 jobs failed (they are listed), or the timeout passed;
+    2 jobs are pending and no server runs (they stay in the queue).
+    """
+    from seamless_queue import finish, settings
+    from seamless_queue.signals import interrupting
+    from seamless_queue.store import open_store
+
+    from .finishprogress import shown
+
+    opened = open_store(settings.load(store))
+    try:
+        with interrupting(), shown(quiet) as show:
+            ending = finish.drain(opened, show, wait=not no_wait, timeout=timeout)
+    finally:
+        opened.close()
+    return _tell(ending)
+
+
+def _tell(ending: object) -> int:
+    from seamless_queue.finish import Ending, Verdict
+
+    assert isinstance(ending, Ending)
+    if ending.verdict is Verdict.NO_SERVER:
+        say(
+            NAME,
+            f"error: {ending.pending} jobs are pending and no server runs; start one with: seamless-queue",
+        )
+        return 2
+    if ending.verdict is Verdict.TIMED_OUT:
+        say(
+            NAME,
+            f"error: gave up waiting, {ending.pending} jobs are pending; the servers go on and stop when done",
+        )
+        return 1
+    if ending.verdict is Verdict.NOTHING_TO_DO:
+        say(NAME, "no server runs and nothing is pending")
+    for failure in ending.failures:
+        place = os.fsdecode(failure.directory)
+        click.echo(f"failed: #{failure.request_id} {failure.command} (in {place}): {failure.error}", err=True)
+    if ending.failures:
+        count = len(ending.failures)
+        say(NAME, f"error: {count} job{'s' if count > 1 else ''} failed")
+        return 1
+    return 0
+
+
+main = program(command, NAME)
+
+if __name__ == "__main__":
+    main()
