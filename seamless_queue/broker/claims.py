@@ -37,8 +37,8 @@ _HELD = "id = ? AND worker_id = ? AND fence = ?"
 # A refreshed job keeps the result that it had.
 DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(result, ?), worker_id = NULL, finished = ?
     WHERE {_HELD} AND {_done.guard} RETURNING result, started"""
-FAILED = f"""UPDATE jobs SET state = CASE WHEN result IS NULL THEN {JobState.FAILED.value} ELSE {JobState.DONE.value} END,
-    worker_id = NULL, finished = ? WHERE {_HELD} AND {_failed.guard} RETURNING started"""
+FAILED = f"""UPDATE jobs SET
+    state = CASE WHEN result IS NULL THEN {JobState.FAILED.value} ELSE {JobState.DONE.value} END, worker_id = NULL, finished = ? WHERE {_HELD} AND {_failed.guard} RETURNING started"""
 RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NULL
     WHERE {_HELD} AND {_again.guard} AND retries > 0 RETURNING started"""
 RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
@@ -48,7 +48,8 @@ STOPPED = "UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? RETUR
 _revive = move(JobState.CANCELED, JobState.READY)
 REVIVE = f"UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0 WHERE id = ? AND {_revive.guard}"
 RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
-    stderr, started, finished, user_time, system_time, peak_memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    stderr, started, finished, user_time, system_time, peak_memory)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _died_ready = move(JobState.RUNNING, JobState.READY)
 HELD_BY = f"""SELECT id, fence, started, deaths FROM jobs WHERE worker_id = ? AND {among(JobState.RUNNING)}"""
 STOPPING = f"SELECT id FROM jobs WHERE worker_id = ? AND {among(JobState.CANCELED)}"
