@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import click
 
@@ -98,7 +98,7 @@ class _Batch:
         if consequences != Consequences():
             from .inlinerun import follow_up
 
-            follow_up(self.store, replace(consequences, sessions=()))
+            follow_up(self.store, consequences)
 
 
 class BadLine(SeamlessError):

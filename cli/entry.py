@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from seamless_queue.errors import SeamlessError
+from seamless_queue.errors import Interrupted, SeamlessError
 from seamless_queue.filesystems import is_disk_full
-from seamless_queue.signals import Interrupted
 
 #: Exit status after Ctrl-C or SIGTERM.
 INTERRUPTED = 130

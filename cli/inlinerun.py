@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from seamless.transformer import functions
 from seamless.transformer.submission import Submitter
@@ -13,8 +13,9 @@ from seamless_queue.broker.records import Consequences, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
 from seamless_queue.buffers import Staged
 from seamless_queue.doorbell import Doorbell
+from seamless_queue.errors import Interrupted
 from seamless_queue.inline import Ending, InlineSession
-from seamless_queue.signals import Interrupted, interrupting
+from seamless_queue.signals import interrupting
 from seamless_queue.store import Store
 
 from .entry import say, speaker
@@ -82,9 +83,9 @@ def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: 
         session = InlineSession(store, functions, bell, screen)
         try:
             session.clerk.handle(reclaim.reclaim_dead_sessions(store))
-            submitter.wishes = replace(submitter.wishes, lane=session.id)
+            submitter.wishes = submitter.wishes._replace(lane=session.id)
             with interrupting():
-                return _see_through(store, session, submitter, replace(request, lane=session.id), staged, options)
+                return _see_through(store, session, submitter, request._replace(lane=session.id), staged, options)
         finally:
             screen.close()
             session.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -15,8 +15,7 @@ from seamless_queue import settings
 MAX_FILES, MAX_BYTES = 10_000, 10_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(NamedTuple):
     """The command line of `seamless-run`."""
 
     command: tuple[str, ...]

@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from . import statcache
 from .digest import Digest
@@ -35,12 +34,14 @@ SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
 
 
-@dataclass(slots=True)
 class Staged:
     """Small buffers and stat entries that wait for the next transaction."""
 
-    small: dict[str, bytes] = field(default_factory=dict)
-    entries: list[statcache.Entry] = field(default_factory=list)
+    __slots__ = ("entries", "small")
+
+    def __init__(self) -> None:
+        self.small: dict[str, bytes] = {}
+        self.entries: list[statcache.Entry] = []
 
     def write(self, connection: object) -> None:
         """Write all of it, inside the caller's transaction."""

@@ -65,9 +65,9 @@ class Clerk:
             following = Consequences()
             for request_id in consequences.key:
                 ready = True
-                following += self._key(request_id)
+                following = following.and_then(self._key(request_id))
             for request_id in consequences.deliver:
-                following += self._deliver(request_id)
+                following = following.and_then(self._deliver(request_id))
             for request_id in consequences.ended:
                 self.remove_futures(request_id)
             consequences = following

@@ -5,13 +5,11 @@ A checksum is the lower-case hex form of a 32-byte digest, 64 digits.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -22,29 +20,28 @@ THREADED_BYTES = 1 << 20
 #: What a file is read in, where it cannot be mapped.
 CHUNK_BYTES = 1 << 20
 
-_CHECKSUM = re.compile(r"[0-9a-f]{64}\Z")
+_CHECKSUM = r"[0-9a-f]{64}"
 
 
 def is_checksum(text: str) -> bool:
     """Whether this is the form of a checksum: 64 lower-case hex digits."""
-    return _CHECKSUM.match(text) is not None
+    return re.fullmatch(_CHECKSUM, text) is not None
 
 
 def _blake3_threaded() -> Any:
     return blake3(max_threads=blake3.AUTO)
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """A named hash function."""
 
     name: str
-    _new: Callable[[], Any]
-    _new_for_large: Callable[[], Any]
+    new: Callable[[], Any]
+    new_for_large: Callable[[], Any]
 
     def of(self, data: bytes | memoryview | mmap.mmap) -> str:
         """The checksum of these bytes."""
-        hasher = self._new() if len(data) < THREADED_BYTES else self._new_for_large()
+        hasher = self.new() if len(data) < THREADED_BYTES else self.new_for_large()
         hasher.update(data)
         return str(hasher.hexdigest())
 
@@ -75,9 +72,16 @@ def _read_all(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
+def _sha256() -> Any:
+    # OpenSSL is loaded only where it is used.
+    import hashlib
+
+    return hashlib.sha256()
+
+
 DIGESTS = {
     "blake3": Digest("blake3", blake3, _blake3_threaded),
-    "sha256": Digest("sha256", hashlib.sha256, hashlib.sha256),
+    "sha256": Digest("sha256", _sha256, _sha256),
 }
 DEFAULT_DIGEST = "blake3"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -21,8 +20,10 @@ ADDRESS_BYTES = 100
 
 def runtime_directory(store_id: str) -> str:
     """The store's directory for sockets: under $XDG_RUNTIME_DIR, else under the temporary one; 0700."""
+    from tempfile import gettempdir
+
     name = f"seamless-{os.geteuid()}"
-    roots = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
+    roots = [os.environ.get("XDG_RUNTIME_DIR"), gettempdir(), "/tmp"]
     for root in roots:
         if root and os.path.isdir(root) and len(os.path.join(root, name, store_id[:16])) < ADDRESS_BYTES - 20:
             return _own_directory(os.path.join(root, name), store_id[:16])

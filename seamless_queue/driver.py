@@ -7,7 +7,6 @@ recent one; two builds must never be open on one file in one process, hence one 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -96,6 +95,8 @@ class Database:
 
     def _again(self, statement: Any, exc: Exception) -> Any:
         """Try a statement that met a lock until it passes; the pause is jittered and grows slowly."""
+        import random
+
         deadline, pause = time.monotonic() + BUSY_SECONDS, RETRY_SECONDS
         while True:
             self._reject_unless_busy(exc)

@@ -107,3 +107,11 @@ class StaleFuture(SeamlessError):
 
 class Fenced(SeamlessError):
     """This attempt was taken over by another worker; its outcome does not count."""
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to stop; not an Exception, so that nothing swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from contextlib import suppress
 from itertools import count
 
@@ -92,6 +91,8 @@ def copy_descriptor(source: int, target: int, size: int) -> None:
 
 
 def _copy_by_hand(source: int, target: int) -> None:
+    import shutil
+
     with os.fdopen(os.dup(source), "rb") as reader, os.fdopen(os.dup(target), "wb") as writer:
         reader.seek(0)
         shutil.copyfileobj(reader, writer, 1 << 20)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
-import socket
-from dataclasses import dataclass
+import sys
 from functools import cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
+class ProcessIdentity(NamedTuple):
     """A process, named so that no other process of any boot or container is taken for it."""
 
     host: str
@@ -37,7 +35,7 @@ def _pid_namespace() -> str:
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
-        return platform.system()
+        return sys.platform
 
 
 def start_time(pid: int) -> int | None:
@@ -62,7 +60,7 @@ def _start_time_elsewhere(pid: int) -> int | None:
 
 def of_process(pid: int) -> ProcessIdentity:
     """The identity of a live process of this host, from this process's view."""
-    return ProcessIdentity(socket.gethostname(), _boot(), _pid_namespace(), pid, start_time(pid) or 0)
+    return ProcessIdentity(os.uname().nodename, _boot(), _pid_namespace(), pid, start_time(pid) or 0)
 
 
 def current() -> ProcessIdentity:
@@ -74,7 +72,7 @@ def is_alive(process: ProcessIdentity) -> bool | None:
     """Whether the process lives; None if it cannot be seen from here (another host or container)."""
     if process.boot != _boot():
         # A host that has booted since has none of its old processes.
-        return False if process.host == socket.gethostname() else None
+        return False if process.host == os.uname().nodename else None
     if process.pid_namespace != _pid_namespace():
         return None
     return start_time(process.pid) == process.started

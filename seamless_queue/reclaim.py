@@ -29,7 +29,7 @@ def reclaim_dead_sessions(store: Store) -> Consequences:
         if alive is False:
             _make_sure(store, session)
         with store.database.transaction() as connection:
-            consequences += sessions.end_session(connection, session.id, "its session died")
+            consequences = consequences.and_then(sessions.end_session(connection, session.id, "its session died"))
         with suppress(OSError):
             os.unlink(session.address)
     return consequences

@@ -7,7 +7,6 @@ only where that number is not the one expected.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .driver import Database
@@ -56,6 +55,6 @@ def alembic_config(path: str) -> Config:
     from . import migrations
 
     config = Config()
-    config.set_main_option("script_location", str(Path(os.fspath(migrations.__file__ or "")).parent))
+    config.set_main_option("script_location", os.path.dirname(migrations.__file__ or ""))
     config.attributes["database"] = path
     return config

@@ -6,10 +6,9 @@ nearest `seamless.profile.yaml` or `seamless.yaml` from the working directory up
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .digest import digest_named
 from .errors import ConfigurationError
@@ -37,8 +36,7 @@ KEYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How this process uses which store."""
 
     #: absolute path of the store's directory
@@ -140,6 +138,8 @@ def _command(path: str, item: object) -> dict[str, str]:
 def _check_key(path: str, line: int, key: str) -> None:
     if key in KEYS:
         return
+    import difflib
+
     near = difflib.get_close_matches(key, KEYS, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(KEYS))}"
     raise ConfigurationError(f"{path}, line {line}: unknown key {key!r}; {hint}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -27,8 +27,7 @@ TOUCH_SECONDS = 30.0
 STALE_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Future:
+class Future(NamedTuple):
     """What an X.FUTURE says. A foreign tool's file has neither store nor request."""
 
     store: str | None

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import filesystems, schema
 from .buffers import BufferStore
@@ -28,8 +27,7 @@ READ_FACTS = "SELECT name, value FROM facts"
 WRITE_FACT = "INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)"
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """An open store: one connection, for one thread of one process."""
 
     path: str
@@ -117,7 +115,7 @@ def _facts(database: Database, digest: str | None) -> dict[str, str]:
     facts = dict(database.rows(READ_FACTS))
     if "digest" not in facts or "id" not in facts:
         with database.transaction() as connection:
-            connection.execute(WRITE_FACT, ("id", uuid.uuid4().hex))
+            connection.execute(WRITE_FACT, ("id", os.urandom(16).hex()))
             connection.execute(WRITE_FACT, ("digest", digest or DEFAULT_DIGEST))
         facts = dict(database.rows(READ_FACTS))
     return facts

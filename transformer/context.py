@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from . import plain
 
@@ -13,8 +13,7 @@ from . import plain
 LEFT_OUT = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "SEAMLESS_WORKER", "SEAMLESS_CRASH_AT"})
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Beside the identity: two requests that differ only here share one job."""
 
     environment: Mapping[str, str]
@@ -37,9 +36,6 @@ class Context:
         """From a buffer."""
         fields = plain.load(buffer)
         return cls(fields["environment"], fields["metavariables"], tuple(fields["directories"]))
-
-
-EMPTY = Context({}, {}, ())
 
 
 def submitters_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

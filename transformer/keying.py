@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from seamless_queue.broker import submissions
 from seamless_queue.broker.records import Dependency, Identity, Keyable
@@ -22,7 +21,7 @@ def key(store: Store, keyable: Keyable, staged: Staged) -> Identity:
     for dependency in keyable.dependencies:
         name = os.fsdecode(dependency.pin)
         pins[name] = _resolve(store, pins[name], dependency, staged)
-    return identify(store, replace(specification, pins=tuple(pins.values())), staged)
+    return identify(store, specification._replace(pins=tuple(pins.values())), staged)
 
 
 def identify(store: Store, specification: Specification, staged: Staged) -> Identity:
@@ -50,8 +49,8 @@ def _resolve(store: Store, pin: Pin, dependency: Dependency, staged: Staged) -> 
     if pin.checksum is not None:
         return _insert(store, pin, os.fsdecode(dependency.part), found, staged)
     if isinstance(found, str):
-        return replace(pin, checksum=found, directory=False)
-    return replace(pin, checksum=store.buffers.stage(plain.dump(found), staged), directory=True)
+        return pin._replace(checksum=found, directory=False)
+    return pin._replace(checksum=store.buffers.stage(plain.dump(found), staged), directory=True)
 
 
 def _from_upstream(store: Store, dependency: Dependency, pin: Pin) -> str | directories.Index:
@@ -72,4 +71,4 @@ def _insert(store: Store, pin: Pin, part: str, found: str | directories.Index, s
         index[part] = found
     else:
         index.update({f"{part}/{name}": entry for name, entry in found.items()})
-    return replace(pin, checksum=store.buffers.stage(plain.dump(index), staged))
+    return pin._replace(checksum=store.buffers.stage(plain.dump(index), staged))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from seamless_queue import sidecars
 from seamless_queue.broker import submissions
@@ -32,8 +31,7 @@ def itself_and_above(path: str) -> Iterator[tuple[str, str]]:
         part = os.path.join(name, part) if part else name
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """A path that will be written: by a request of this store, or (None) by whoever has its .FUTURE."""
 
     writer: Writer | None
@@ -43,13 +41,13 @@ class Promise:
     part: str
 
 
-@dataclass(slots=True)
 class LocalFiles:
     """A planner's view of the file system (commandline.Files), with the store's promises."""
 
-    store: Store
-    #: outputs of this very batch that are not submitted yet
-    unsubmitted: set[str] = field(default_factory=set)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        #: outputs of this very batch that are not submitted yet
+        self.unsubmitted: set[str] = set()
 
     def kind(self, path: str) -> Kind | None:
         """What a path is now, or stands for, or will be."""
@@ -69,7 +67,9 @@ class LocalFiles:
 
     def which(self, command: str) -> str | None:
         """Where PATH finds a command."""
-        return shutil.which(command)
+        # Not shutil.which: importing it costs as much as the rest of a hit's planning.
+        places = (os.path.join(place or os.curdir, command) for place in os.get_exec_path())
+        return next((path for path in places if os.access(path, os.X_OK) and not os.path.isdir(path)), None)
 
     def read_lines(self, path: str) -> list[str]:
         """The lines of a list of inputs."""

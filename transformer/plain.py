@@ -6,7 +6,6 @@ library writes and reads them as escapes.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import orjson
@@ -19,6 +18,8 @@ def dump(value: object) -> bytes:
     try:
         return orjson.dumps(value, option=_OPTIONS)
     except TypeError:
+        import json
+
         return json.dumps(value, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
@@ -27,4 +28,6 @@ def load(buffer: bytes) -> Any:
     try:
         return orjson.loads(buffer)
     except orjson.JSONDecodeError:
+        import json
+
         return json.loads(buffer)

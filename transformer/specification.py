@@ -6,8 +6,9 @@ inside the job; a few that would collide with other keys are written as `./name`
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from . import plain
 
@@ -17,8 +18,7 @@ RESERVED = frozenset({"code", "result"})
 STDOUT = "STDOUT"
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """An input by name: a file, or a directory by the checksum of its index; None: not known yet."""
 
     name: str
@@ -27,13 +27,12 @@ class Pin:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Specification:
+class Specification(NamedTuple):
     """All that goes into the identity of a command; values by checksum."""
 
     code: str
     pins: tuple[Pin, ...] = ()
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = MappingProxyType({})
     #: names inside the job, STDOUT among them if it goes to a file; empty: standard output is the result
     captures: tuple[str, ...] = ()
     #: what the command reads from standard input; None: nothing
@@ -41,7 +40,10 @@ class Specification:
 
     def encode(self) -> bytes:
         """As a buffer."""
-        return plain.dump(asdict(self))
+        fields = self._asdict()
+        fields["pins"] = [pin._asdict() for pin in self.pins]
+        fields["variables"] = dict(self.variables)
+        return plain.dump(fields)
 
     @classmethod
     def decode(cls, buffer: bytes) -> Specification:
@@ -92,8 +94,7 @@ def _variable_key(name: str, taken: dict[str, Any]) -> str:
     return f"$/{name}" if name in RESERVED or name.startswith("__") or name in taken else name
 
 
-@dataclass(frozen=True, slots=True)
-class Transformation:
+class Transformation(NamedTuple):
     """An identity, read back for execution."""
 
     code: str

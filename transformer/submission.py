@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from seamless_queue import crashpoints, doorbell, sidecars, statcache
-from seamless_queue.broker import sessions, submissions
+from seamless_queue import crashpoints, sidecars, statcache
+from seamless_queue.broker import submissions
 from seamless_queue.broker.records import (
     QUEUE_LANE,
     Consequences,
@@ -33,8 +32,7 @@ from .specification import STDOUT, Pin, Specification
 LABEL_CHARACTERS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What a caller wants of a request beside its command."""
 
     lane: int = QUEUE_LANE
@@ -51,17 +49,25 @@ class Wishes:
 Confirm = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
 class Submitter:
     """Prepares and submits requests from one directory with one environment."""
 
-    store: Store
-    files: LocalFiles
-    directory: str
-    environment: dict[str, str]
-    wishes: Wishes = Wishes()
-    confirm: Confirm | None = None
-    _contexts: dict[tuple[Any, ...], tuple[str, bytes]] = field(default_factory=dict)
+    def __init__(
+        self,
+        store: Store,
+        files: LocalFiles,
+        directory: str,
+        environment: dict[str, str],
+        wishes: Wishes,
+        confirm: Confirm | None = None,
+    ) -> None:
+        self.store = store
+        self.files = files
+        self.directory = directory
+        self.environment = environment
+        self.wishes = wishes
+        self.confirm = confirm
+        self._contexts: dict[tuple[Any, ...], tuple[str, bytes]] = {}
 
     def prepare(self, plan: CommandPlan, label: str, staged: Staged, *, stdin: str | None = None) -> NewRequest:
         """Keep the inputs and bind what will be written; with an identity if all is known by now.
@@ -111,14 +117,21 @@ class Submitter:
             for request in requests:
                 submitted, following = submissions.submit(connection, request)
                 done.append(submitted)
-                consequences += following
+                consequences = consequences.and_then(following)
         crashpoints.reached("submitted")
         for request, submitted in zip(requests, done, strict=True):
             self._promise(request, submitted)
         crashpoints.reached("promised")
-        if self.wishes.lane == QUEUE_LANE:
-            doorbell.ring(sessions.queue_addresses(self.store.database))
+        if self.wishes.lane == QUEUE_LANE and any(submitted.result is None for submitted in done):
+            self._wake_queue()
         return done, consequences
+
+    def _wake_queue(self) -> None:
+        # Imported here: an answer from the store wakes nobody.
+        from seamless_queue import doorbell
+        from seamless_queue.broker import sessions
+
+        doorbell.ring(sessions.queue_addresses(self.store.database))
 
     def _promise(self, request: NewRequest, submitted: Submitted) -> None:
         if submitted.result is not None or not request.outputs:

@@ -130,10 +130,10 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Conseque
         if deaths + 1 >= MAX_DEATHS:
             connection.execute(DIED_OFTEN, (now, job_id))
             error = f"its worker died {deaths + 1} times, last: {why}"
-            consequences += progress.fail_job_requests(connection, job_id, error)
+            consequences = consequences.and_then(progress.fail_job_requests(connection, job_id, error))
         else:
             connection.execute(DIED, (job_id,))
-            consequences += Consequences(again=True)
+            consequences = consequences.and_then(Consequences(again=True))
         _record(connection, session_id, worker_id, job_id, fence, finished, started, now)
     return consequences
 
@@ -158,7 +158,7 @@ def _finish_done(
         f"result differs from {kept}",
         finished.usage,
     )
-    return started, consequences + Consequences(differed=True), differed
+    return started, consequences.and_then(Consequences(differed=True)), differed
 
 
 def _finish_failed(

@@ -98,7 +98,8 @@ def cancel_request(connection: Any, request_id: int, why: str = "canceled") -> C
         _release_job(connection, job_id)
     ended = (request_id,) if outputs else ()
     dependents = _dependents(connection, request_id, command, why)
-    return Consequences(ended=ended, sessions=_sessions([(request_id, lane)])) + _fail_all(connection, dependents)
+    taken_back = Consequences(ended=ended, sessions=_sessions([(request_id, lane)]))
+    return taken_back.and_then(_fail_all(connection, dependents))
 
 
 def _release_job(connection: Any, job_id: int) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..driver import Database
 from ..owner import ProcessIdentity
@@ -47,8 +46,7 @@ WORKERS = "SELECT id, pid, process_started FROM workers WHERE session_id = ? AND
 REQUESTS = f"SELECT id FROM requests WHERE lane = ? AND {among(*LIVE)}"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSession:
+class LiveSession(NamedTuple):
     """A session that has not said that it ended."""
 
     id: int
@@ -92,9 +90,9 @@ def end_session(connection: Any, session_id: int, why: str) -> Consequences:
     connection.execute(END, (time.time(), session_id))
     consequences = Consequences()
     for worker_id, _, _ in connection.execute(WORKERS, (session_id,)).fetchall():
-        consequences += bury_worker(connection, session_id, worker_id, why)
+        consequences = consequences.and_then(bury_worker(connection, session_id, worker_id, why))
     for (request_id,) in connection.execute(REQUESTS, (session_id,)).fetchall():
-        consequences += progress.cancel_request(connection, request_id, "session ended")
+        consequences = consequences.and_then(progress.cancel_request(connection, request_id, "session ended"))
     return consequences
 
 

@@ -90,11 +90,12 @@ WRAPPERS = frozenset(
         "builtin",
     ]
 )
-_WRAPPER_VALUE = re.compile(r"-.*|\d+(?:\.\d+)?[smhd]?|[A-Za-z_]\w*=.*", re.DOTALL).fullmatch
+#: Patterns stay uncompiled: most commands never need them, and `re` keeps what it has compiled.
+_WRAPPER_VALUE = r"(?s)-.*|\d+(?:\.\d+)?[smhd]?|[A-Za-z_]\w*=.*"
 
 #: Commands that take program text behind -c or -e.
 INTERPRETERS = frozenset(["bash", "sh", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "Rscript"])
-_PROGRAM_OPTION = re.compile(r"-[A-Za-z]*[ce]").fullmatch
+_PROGRAM_OPTION = r"-[A-Za-z]*[ce]"
 
 
 def is_system_path(path: str) -> bool:
@@ -107,8 +108,8 @@ def is_builtin(word: str) -> bool:
 
 def is_wrapper_value(word: str) -> bool:
     """Whether the word is an option, an assignment or a number in front of the wrapped command."""
-    return _WRAPPER_VALUE(word) is not None
+    return re.fullmatch(_WRAPPER_VALUE, word) is not None
 
 
 def is_program_option(word: str) -> bool:
-    return _PROGRAM_OPTION(word) is not None
+    return re.fullmatch(_PROGRAM_OPTION, word) is not None

@@ -1,9 +1,8 @@
 """The values a plan is made from and consists of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Kind(Enum):
@@ -48,8 +47,7 @@ class Files(Protocol):
 SyntaxCheck = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
+class PlanOptions(NamedTuple):
     """What was asked for beside the command; `directory` and `workdir` are absolute."""
 
     directory: str
@@ -66,8 +64,7 @@ class PlanOptions:
     primary: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """A local file or directory under its name inside the job (POSIX, relative)."""
 
     name: str
@@ -76,16 +73,14 @@ class Input:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(NamedTuple):
     """A name inside the job and where it is delivered, relative to the request's directory."""
 
     name: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandPlan:
+class CommandPlan(NamedTuple):
     """What to run, what it needs and what it leaves.
 
     `directories` exist locally and are wanted, empty, in the job's directory before the command starts.

@@ -1,6 +1,5 @@
 """The inputs of one plan and their names inside the job."""
 
-from dataclasses import replace
 from posixpath import normpath
 
 from .errors import MappingError
@@ -39,7 +38,7 @@ class Inputs:
         """
         name = self._names.get(path)
         if name is not None:
-            self._by_name[name] = replace(self._by_name[name], executable=True)
+            self._by_name[name] = self._by_name[name]._replace(executable=True)
             return name
         if found_in_path and relative(self._workdir, path) is None and self._mapping is Mapping.LITERAL:
             name = base_name(path)

@@ -6,7 +6,6 @@ text ─▶ plain? ─ yes ───┼▶ types the words ──┼▶ inputs
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ class _Planner:
 
     def __init__(self, options: PlanOptions, files: Files) -> None:
         directory = normpath(options.directory)
-        self._options = options if directory == options.directory else replace(options, directory=directory)
+        self._options = options if directory == options.directory else options._replace(directory=directory)
         self._files = files
         self._inputs = Inputs(self._options)
         self._captures = Captures(options.captures)

@@ -1,6 +1,7 @@
 """Single shell words: what one stands for, and how to write one."""
 
 import re
+from functools import cache
 from shlex import quote
 
 __all__ = ["PLAIN_TEXT", "RESERVED", "quote", "quote_command", "static_text"]
@@ -37,22 +38,25 @@ RESERVED = frozenset(
     ]
 )
 
-_PART = re.compile(
-    r"""
+#: Patterns stay uncompiled: plain words never need them, and `re` keeps what it has compiled.
+_PART = r"""(?xs)
     (?P<bare>[^\s'"\\$`*?\[{}<>()|&;]+ | \{\} | \] )
   | '(?P<single>[^']*)'
   | "(?P<double>(?:[^"\\$`]|\\.)*)"
   | \$'(?P<ansi>(?:[^'\\]|\\.)*)'
   | \\(?P<escaped>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_DOUBLE_ESCAPE = re.compile(r'\\([$`"\\\n])')
-_ANSI_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|[uU]([0-9a-fA-F]{1,8})|(.))", re.DOTALL)
+    """
+_DOUBLE_ESCAPE = r'\\([$`"\\\n])'
+_ANSI_ESCAPE = rb"(?s)\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|[uU]([0-9a-fA-F]{1,8})|(.))"
 _ANSI_LETTERS = {
     b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v",
     b"e": b"\x1b", b"E": b"\x1b", b"\\": b"\\", b"'": b"'", b'"': b'"', b"?": b"?",
 }  # fmt: skip
+
+
+@cache
+def _part_pattern() -> re.Pattern[str]:
+    return re.compile(_PART)
 
 
 def static_text(raw: str) -> str | None:
@@ -67,7 +71,7 @@ def static_text(raw: str) -> str | None:
     texts = []
     end = 0
     while end < len(raw):
-        part = _PART.match(raw, end)
+        part = _part_pattern().match(raw, end)
         if part is None:
             return None
         texts.append(_part_text(part))
@@ -79,7 +83,7 @@ def _part_text(part: re.Match[str]) -> str:
     text: str = part[part.lastgroup or 0]
     match part.lastgroup:
         case "double":
-            return _DOUBLE_ESCAPE.sub(lambda m: "" if m[1] == "\n" else m[1], text)
+            return re.sub(_DOUBLE_ESCAPE, lambda m: "" if m[1] == "\n" else m[1], text)
         case "ansi":
             return _ansi_text(text)
         case "escaped":
@@ -89,7 +93,7 @@ def _part_text(part: re.Match[str]) -> str:
 
 def _ansi_text(text: str) -> str:
     # In bytes: \377 is a byte, and several of them may make up one character.
-    data = _ANSI_ESCAPE.sub(_ansi_character, text.encode("utf-8", "surrogateescape"))
+    data = re.sub(_ANSI_ESCAPE, _ansi_character, text.encode("utf-8", "surrogateescape"))
     return data.decode("utf-8", "surrogateescape")
 
 

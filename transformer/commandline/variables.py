@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from .errors import VariableError
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _META_PREFIX = "META__"
 
 
@@ -31,6 +31,6 @@ def _variable(value: str, option: str) -> tuple[str, str]:
         raise VariableError(f"invalid {option} {value!r}: write NAME=VALUE")
     if not name:
         raise VariableError(f"invalid {option} {value!r}: the name is empty, write NAME=VALUE")
-    if not _NAME(name):
+    if not re.fullmatch(_NAME, name):
         raise VariableError(f"invalid {option} {value!r}: the name {name!r} must match [A-Za-z_][A-Za-z0-9_]*")
     return name, text
