@@ -7,8 +7,9 @@ from typing import Any
 
 from . import crashpoints, workdir
 from .broker import claims
-from .broker.records import Consequences, Finished, Running
+from .broker.records import Consequences
 from .broker.states import Outcome
+from .broker.work import Finished, Running
 from .buffers import Staged
 from .clerk import Functions
 from .errors import Fenced, SeamlessError

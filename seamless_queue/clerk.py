@@ -18,7 +18,8 @@ from typing import Protocol
 
 from . import crashpoints, doorbell, sidecars
 from .broker import deliveries, progress, sessions, submissions
-from .broker.records import Consequences, Delivery, Finished, Identity, Keyable, Running
+from .broker.records import Consequences, Identity
+from .broker.work import Delivery, Finished, Keyable, Running
 from .buffers import Staged
 from .errors import SeamlessError
 from .filesystems import is_disk_full

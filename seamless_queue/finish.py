@@ -9,8 +9,8 @@ from enum import Enum
 
 from . import doorbell, reclaim
 from .broker import reports, sessions
-from .broker.records import Counts, Failure
 from .broker.sessions import LiveSession, SessionKind
+from .broker.work import Counts, Failure
 from .store import Store
 
 #: A server that was started a moment ago has so long to appear.

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from . import attempt, foreign, owner, reclaim, sidecars
 from .broker import claims, progress, reports, sessions
-from .broker.records import Running
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import LIVE, Outcome, RequestState
+from .broker.work import Running
 from .buffers import Staged
 from .clerk import Clerk, Functions
 from .doorbell import Doorbell

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from .broker.records import Usage
 from .broker.states import Outcome
+from .broker.work import Usage
 
 #: In the environment of every command: STORE-ID:WORKER-ID.
 MARK = "SEAMLESS_WORKER"

@@ -22,8 +22,9 @@ import orjson
 
 from . import attempt, crashpoints, owner, processes
 from .broker import claims, sessions
-from .broker.records import Consequences, Finished, Running
+from .broker.records import Consequences
 from .broker.states import Outcome
+from .broker.work import Finished, Running
 from .buffers import Staged
 from .channel import Channel
 from .clerk import Clerk, functions_named

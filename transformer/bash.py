@@ -12,8 +12,8 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
-from seamless_queue.broker.records import Finished, Running
 from seamless_queue.broker.states import Outcome
+from seamless_queue.broker.work import Finished, Running
 from seamless_queue.buffers import Staged
 from seamless_queue.processes import MARK, Ended, Watch, run_command
 from seamless_queue.store import Store

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from seamless_queue import sidecars
-from seamless_queue.broker.records import Delivery
+from seamless_queue.broker.work import Delivery
 from seamless_queue.errors import SeamlessError
 from seamless_queue.filesystems import unique_name
 from seamless_queue.store import Store

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from seamless_queue.broker import submissions
-from seamless_queue.broker.records import Dependency, Identity, Keyable
+from seamless_queue.broker.records import Identity
+from seamless_queue.broker.work import Dependency, Keyable
 from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..errors import Fenced
 from . import deliveries, progress
-from .records import Consequences, Finished, Running
+from .records import Consequences
 from .states import JobState, Outcome, RequestState, among, move
+from .work import Finished, Running
 
 #: How many deaths of workers a job survives before it fails.
 MAX_DEATHS = 3
@@ -37,8 +38,11 @@ _HELD = "id = ? AND worker_id = ? AND fence = ?"
 # A refreshed job keeps the result that it had.
 DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(result, ?), worker_id = NULL, finished = ?
     WHERE {_HELD} AND {_done.guard} RETURNING result, started"""
-FAILED = f"""UPDATE jobs SET
-    state = CASE WHEN result IS NULL THEN {JobState.FAILED.value} ELSE {JobState.DONE.value} END, worker_id = NULL, finished = ? WHERE {_HELD} AND {_failed.guard} RETURNING started"""
+FAILED = f"""UPDATE jobs SET {_failed.set}, worker_id = NULL, finished = ?
+    WHERE {_HELD} AND {_failed.guard} AND result IS NULL RETURNING started"""
+# Only a refresh has failed: what was known before is still true.
+STILL_DONE = f"""UPDATE jobs SET {_done.set}, worker_id = NULL, finished = ?
+    WHERE {_HELD} AND {_done.guard} AND result IS NOT NULL RETURNING started"""
 RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NULL
     WHERE {_HELD} AND {_again.guard} AND retries > 0 RETURNING started"""
 RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
@@ -167,7 +171,8 @@ def _finish_failed(
     row = connection.execute(RETRY, held).fetchone()
     if row is not None:
         return row[0], Consequences(again=True)
-    started = _started(connection, FAILED, (now, *held))
+    row = connection.execute(FAILED, (now, *held)).fetchone()
+    started = row[0] if row else _started(connection, STILL_DONE, (now, *held))
     return started, progress.fail_job_requests(connection, held[0], finished.error or "failed")
 
 

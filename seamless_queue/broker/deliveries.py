@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from ..driver import Database
-from .records import Delivery, Dependency, Keyable, NewOutput
+from .records import NewOutput
 from .states import RequestState, among, move
+from .work import Delivery, Dependency, Keyable
 
 # Two requests for one path never write at the same time.
 CLAIM = f"""UPDATE requests SET deliverer = ? WHERE id = ? AND deliverer IS NULL

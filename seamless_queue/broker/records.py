@@ -1,4 +1,4 @@
-"""What goes in and out of the broker: plain values that hold no connection.
+"""What is submitted and what becomes of it: plain values that hold no connection.
 
 Checksums are hex strings here and blobs in the database; paths are the file system's bytes. Named tuples
 rather than dataclasses: making these classes is a good part of the start of every command, and costs a fifth.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .states import Outcome, RequestState
+from .states import RequestState
 
 #: The lane of all queue servers of a store.
 QUEUE_LANE = 0
@@ -101,38 +101,6 @@ class Streams(NamedTuple):
     stderr: str | None
 
 
-class Running(NamedTuple):
-    """A job that this worker executes now; `fence` proves that it still may."""
-
-    job_id: int
-    checksum: str
-    fence: int
-    timeout: float | None
-    request_id: int
-    command: str
-    context: str | None
-
-
-class Usage(NamedTuple):
-    """What an attempt used: seconds of processor time, bytes of memory at its peak."""
-
-    user_time: float = 0.0
-    system_time: float = 0.0
-    peak_memory: int = 0
-
-
-class Finished(NamedTuple):
-    """How an attempt ended. `result` is there only if the outcome is DONE."""
-
-    outcome: Outcome
-    result: str | None = None
-    stdout: str | None = None
-    stderr: str | None = None
-    exit_code: int | None = None
-    error: str | None = None
-    usage: Usage = Usage()
-
-
 class Consequences(NamedTuple):
     """What a transaction left to be done outside of it."""
 
@@ -161,35 +129,6 @@ class Consequences(NamedTuple):
         )
 
 
-class Dependency(NamedTuple):
-    """A resolved input of a keyable request; `checksum` is the upstream's result, or the file's own."""
-
-    pin: bytes
-    path: bytes
-    upstream: int | None
-    output: bytes
-    part: bytes
-    checksum: str
-
-
-class Keyable(NamedTuple):
-    """A request whose identity can be computed."""
-
-    request_id: int
-    specification: str
-    dependencies: tuple[Dependency, ...]
-
-
-class Delivery(NamedTuple):
-    """Files to write for a request: only those that no newer request has written."""
-
-    request_id: int
-    result: str
-    directory: bytes
-    outputs: tuple[NewOutput, ...]
-    sidecars_only: bool
-
-
 class Writer(NamedTuple):
     """The newest live request that will write a path."""
 
@@ -197,36 +136,3 @@ class Writer(NamedTuple):
     name: bytes
     path: bytes
     command: str
-
-
-class Failure(NamedTuple):
-    """A request that failed, for people."""
-
-    request_id: int
-    command: str
-    directory: bytes
-    error: str
-    job: str | None
-
-
-class Counts(NamedTuple):
-    """Requests of the queue by state, and what the workers have."""
-
-    waiting: int = 0
-    queued: int = 0
-    running: int = 0
-    delivering: int = 0
-
-    @property
-    def live(self) -> int:
-        """Requests that have not ended."""
-        return self.waiting + self.queued + self.delivering
-
-
-class LastAttempt(NamedTuple):
-    """How the newest execution of a job ended; its streams by checksum."""
-
-    exit_code: int | None
-    error: str | None
-    stdout: str | None
-    stderr: str | None

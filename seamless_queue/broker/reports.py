@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..driver import Database
-from .records import QUEUE_LANE, Counts, Failure, Known, LastAttempt
+from .records import QUEUE_LANE, Known
 from .states import LIVE, JobState, RequestState, among
+from .work import Counts, Failure, LastAttempt
 
 COUNTS = f"SELECT state, COUNT(*) FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} GROUP BY state"
 RUNNING = f"SELECT COUNT(*) FROM jobs WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING)}"
