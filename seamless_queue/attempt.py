@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import crashpoints, workdir
+from . import crashpoints
 from .broker import claims
 from .broker.records import Consequences
 from .broker.states import Outcome
@@ -14,21 +14,22 @@ from .buffers import Staged
 from .clerk import Functions
 from .errors import Fenced, SeamlessError
 from .filesystems import is_disk_full
-from .processes import Watch, mark
+from .processes import Watch
 from .store import Store
+from .workdir import Workplace
 
 #: Less space than this after a failure means that the failure may be the disk's.
 FULL_BYTES = 1 << 20
 
 
 def execute(
-    store: Store, functions: Functions, worker_id: int, running: Running, watch: Watch, staged: Staged
+    store: Store, functions: Functions, workplace: Workplace, running: Running, watch: Watch, staged: Staged
 ) -> Finished:
-    """Run the job in a private directory. What goes wrong is the job's failure; a full disk is not."""
+    """Run the job in the worker's private directory. What goes wrong is the job's failure; a full disk is not."""
     crashpoints.reached("begun")
     try:
-        with workdir.private_directory(store.work, worker_id) as directory:
-            finished = functions.execute(store, running, directory, mark(store.id, worker_id), watch, staged)
+        with workplace.prepared() as directory:
+            finished = functions.execute(store, running, directory, workplace.mark(store.id), watch, staged)
             return _blame_the_disk(finished, directory)
     except (SeamlessError, OSError) as exc:
         if is_disk_full(exc):

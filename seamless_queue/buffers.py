@@ -150,6 +150,9 @@ class BufferStore:
             temporary, descriptor = self._new_file()
             try:
                 _write_all(descriptor, data)
+            except BaseException:
+                os.unlink(temporary)
+                raise
             finally:
                 os.close(descriptor)
             self._publish(temporary, checksum)
@@ -178,11 +181,11 @@ class BufferStore:
         """Keep all that can be read from a descriptor (a pipe, a terminal, a file)."""
         temporary, descriptor = self._new_file()
         try:
-            while part := os.read(source, PIECE_BYTES):
-                _write_all(descriptor, part)
-        finally:
-            os.close(descriptor)
-        try:
+            try:
+                while part := os.read(source, PIECE_BYTES):
+                    _write_all(descriptor, part)
+            finally:
+                os.close(descriptor)
             return self.adopt(temporary, staged)
         finally:
             with suppress(FileNotFoundError):

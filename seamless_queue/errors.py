@@ -25,6 +25,11 @@ A message says what happened, to what, and what to do now, on one line.
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """Text that every table, message and terminal takes: bytes of names that are not UTF-8 as \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 class SeamlessError(Exception):
     """Something went wrong in Seamless Queue."""
 
@@ -32,7 +37,7 @@ class SeamlessError(Exception):
     exit_code = 1
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+        super().__init__(printable(message or (type(self).__doc__ or "").splitlines()[0]))
 
 
 class ConfigurationError(SeamlessError):

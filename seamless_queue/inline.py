@@ -22,6 +22,7 @@ from .clerk import Clerk, Functions
 from .doorbell import Doorbell
 from .errors import DiskFull
 from .store import Store
+from .workdir import Workplace
 
 #: How often a waiting session looks around although nobody rang.
 LOOK_SECONDS = 0.5
@@ -65,6 +66,7 @@ class InlineSession:
             self.id = sessions.open_session(connection, SessionKind.INLINE, me, bell.address, 1)
             self.worker_id = sessions.open_worker(connection, self.id, me)
         self.clerk = Clerk(store, self.worker_id, functions)
+        self._workplace = Workplace(store.work, self.worker_id, reuse=False)
         self._foreign = foreign.ForeignFutures()
         self._current: Running | None = None
         self._renewed = self._reclaimed = time.monotonic()
@@ -107,7 +109,7 @@ class InlineSession:
         if self._current is None:
             return False
         running, staged = self._current, Staged()
-        finished = attempt.execute(self.store, self.functions, self.worker_id, running, self, staged)
+        finished = attempt.execute(self.store, self.functions, self._workplace, running, self, staged)
         self._audience.look()
         with self.store.database.transaction() as connection:
             finished, consequences = attempt.publish(connection, self.id, self.worker_id, running, finished, staged)

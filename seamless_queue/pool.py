@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from . import processes
 from .channel import Channel, Message
 from .errors import SeamlessError
 from .worker import Configuration, Mode
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: A pool whose workers die so often before they say hello does not try again.
 BROKEN_STARTS = 3
@@ -93,6 +96,11 @@ class WorkerPool:
     def idle_count(self) -> int:
         """Workers that wait to be woken."""
         return sum(member.idle for member in self.members)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no worker has anything to do."""
+        return all(member.idle for member in self.members)
 
     def check_busy(self) -> None:
         """Have every busy worker look whether its job is still its own."""

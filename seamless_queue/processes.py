@@ -65,6 +65,7 @@ def mark(store_id: str, worker_id: int) -> str:
 def run_command(
     arguments: Sequence[str | bytes],
     *,
+    executable: str,
     directory: str,
     environment: dict[bytes, bytes],
     stdin: int,
@@ -79,6 +80,7 @@ def run_command(
     """
     process = subprocess.Popen(
         arguments,
+        executable=executable,
         cwd=directory,
         env=environment,
         stdin=stdin,

@@ -92,7 +92,7 @@ class Server:
         self._stop_deadline: float | None = None
         self._draining = False
         self._idle_since = time.monotonic()
-        self._due = dict.fromkeys(("renew", "reclaim", "touch", "watch"), 0.0)
+        self._due = dict.fromkeys(("renew", "reclaim", "touch", "watch", "rung"), 0.0)
         self._started: dict[int, float] = {}
         # A handler only notes the signal: it may come in the middle of anything.
         self._signals: list[int] = []
@@ -112,7 +112,8 @@ class Server:
                     self._watch_futures()
                     self._hand_out()
                     self._replace_workers()
-                    self._notice_drain()
+                    self._answer_bell()
+                    self._enforce_stop()
             finally:
                 self._close()
 
@@ -148,7 +149,7 @@ class Server:
     def _is_over(self) -> bool:
         if self._mode is not Mode.WORK:
             return not self._pool.members
-        if self._draining and reports.is_idle(self._store.database):
+        if self._draining and self._pool.is_idle and reports.is_idle(self._store.database):
             return True
         return self._exit_when_idle is not None and self._idle_for() >= self._exit_when_idle
 
@@ -157,7 +158,7 @@ class Server:
         for key, _ in self._selector.select(self._pause()):
             if key.fileobj is self._bell:
                 self._bell.clear()
-                self._pool.check_busy()
+                self._due["rung"] = 0.0
             elif key.fileobj == self._signal_end:
                 with suppress(BlockingIOError):
                     os.read(self._signal_end, 64)
@@ -166,7 +167,10 @@ class Server:
 
     def _pause(self) -> float:
         self._heard: list[Member] = []
-        return RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS
+        pauses = [RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS]
+        if self._exit_when_idle is not None:
+            pauses.append(max(self._exit_when_idle / 2, 0.05))
+        return min(pauses)
 
     # -- workers ----------------------------------------------------------------------------
     def _start_workers(self) -> None:
@@ -308,10 +312,16 @@ class Server:
             self._tell(EventKind.STOPPING, "stopping at once; unfinished jobs stay in the queue")
         self._pool.order(self._mode)
 
-    def _notice_drain(self) -> None:
+    def _answer_bell(self) -> None:
+        """Somebody may have canceled a job, or asked us to drain."""
+        if not self._is_due("rung", TICK_SECONDS):
+            return
+        self._pool.check_busy()
         if not self._draining and sessions.is_draining(self._store.database, self.id):
             self._draining = True
             self._tell(EventKind.DRAINING)
+
+    def _enforce_stop(self) -> None:
         if self._stop_deadline is not None and time.monotonic() > self._stop_deadline:
             self._pool.kill()
 
@@ -348,7 +358,7 @@ class Server:
 
     def _idle_for(self) -> float:
         now = time.monotonic()
-        if self._pool.idle_count < len(self._pool.members) or not reports.is_idle(self._store.database):
+        if not self._pool.is_idle or not reports.is_idle(self._store.database):
             self._idle_since = now
         return now - self._idle_since
 

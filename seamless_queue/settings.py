@@ -106,6 +106,8 @@ def _read(path: str) -> dict[str, str]:
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise ConfigurationError(f"{path}, line {line}: invalid YAML: {exc.problem}") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigurationError(f"{path}: invalid YAML: {' '.join(str(exc).split())}") from exc
     if document is None:
         return {}
     if not isinstance(document, yaml.SequenceNode):

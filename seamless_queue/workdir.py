@@ -1,30 +1,83 @@
-"""The private directories that jobs run in: STORE/work/WORKER-N."""
+"""The private directories that jobs run in: STORE/work/WORKER-N, with `job` inside."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
+from . import processes
+
+#: The command's own directory inside a place.
+JOB = "job"
+
 _number = count()
 
 
-@contextmanager
-def private_directory(parent: str, worker_id: int) -> Iterator[str]:
-    """A new empty directory, gone afterwards with all that is in it."""
-    path = f"{parent}/{worker_id}-{next(_number)}"
-    os.mkdir(path, 0o700)
-    try:
-        yield path
-    finally:
-        remove(path)
+class Workplace:
+    """Where a worker runs its jobs, one after another: a private directory with `job`, empty, inside.
+
+    Making and removing directories is a good part of the cost of a short command. With `reuse`, one that a
+    command has left empty serves the next; that needs all its processes to be seen dead in between.
+    """
+
+    def __init__(self, parent: str, worker_id: int, *, reuse: bool) -> None:
+        self._parent = parent
+        self._worker_id = worker_id
+        self._reuse = reuse
+        self._path: str | None = None
+        self._inode = 0
+
+    @contextmanager
+    def prepared(self) -> Iterator[str]:
+        """The directory for one job; whatever the job leaves there is gone afterwards."""
+        path = self._path or self._make()
+        try:
+            yield path
+        finally:
+            self._path = None
+            if self._reuse and self._is_cleared(path):
+                self._path = path
+            else:
+                remove(path)
+
+    def mark(self, store_id: str) -> str:
+        """The mark that the worker's commands carry (processes.MARK)."""
+        return processes.mark(store_id, self._worker_id)
+
+    def close(self) -> None:
+        """Remove the directory."""
+        if self._path is not None:
+            remove(self._path)
+            self._path = None
+
+    def _make(self) -> str:
+        path = f"{self._parent}/{self._worker_id}-{next(_number)}"
+        os.mkdir(path, 0o700)
+        os.mkdir(f"{path}/{JOB}", 0o700)
+        self._inode = os.lstat(f"{path}/{JOB}").st_ino
+        return path
+
+    def _is_cleared(self, path: str) -> bool:
+        """Remove the job's streams; whether its directory is still itself, and empty."""
+        try:
+            for name in os.listdir(path):
+                if name != JOB:
+                    os.unlink(f"{path}/{name}")
+            status = os.lstat(f"{path}/{JOB}")
+            same = status.st_ino == self._inode and status.st_mode == stat.S_IFDIR | 0o700
+            return same and not os.listdir(f"{path}/{JOB}")
+        except OSError:
+            return False
 
 
 def remove(path: str) -> None:
     """Remove a directory tree, even where a command took the write permission away."""
+    import shutil
+
     with suppress(FileNotFoundError):
         shutil.rmtree(path, onerror=_unlock)
 
@@ -32,6 +85,8 @@ def remove(path: str) -> None:
 def _unlock(function: Callable[..., Any], path: str, error: Any) -> None:
     if isinstance(error[1], FileNotFoundError):
         return
+    import shutil
+
     for place in (os.path.dirname(path), path):
         if not os.path.islink(place):
             with suppress(OSError):

@@ -26,11 +26,12 @@ from .broker.records import Consequences
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .buffers import Staged
-from .channel import Channel
+from .channel import Channel, Message
 from .clerk import Clerk, functions_named
 from .filesystems import is_disk_full
 from .settings import Settings
 from .store import open_store
+from .workdir import Workplace
 
 #: An idle worker looks for work this often even if nobody wakes it.
 SLOW_POLL_SECONDS = 5.0
@@ -85,6 +86,8 @@ class Worker:
             self.id = sessions.open_worker(connection, configuration.session_id, owner.current())
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions)
+        reuse = processes.adopt_orphans()
+        self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self.mode = Mode.WORK
         self.reserved: list[int] = []
         self.current: Running | None = None
@@ -93,7 +96,6 @@ class Worker:
     # -- the main loop ----------------------------------------------------------------------
     def run(self) -> None:
         """Work until told to leave, or the parent is gone."""
-        processes.adopt_orphans()
         self.channel.send({"event": "hello", "worker": self.id})
         while self.mode not in (Mode.FINISH, Mode.STOP):
             self._listen(0)
@@ -108,11 +110,11 @@ class Worker:
     def _claim(self) -> None:
         with self.store.database.transaction() as connection:
             self.current = self._begin_next(connection)
-        self._announce(self.current)
+        self.channel.send(*_started(self.current))
 
     def _work_on(self, running: Running) -> None:
         began, staged = time.monotonic(), Staged()
-        finished = attempt.execute(self.store, self.functions, self.id, running, self, staged)
+        finished = attempt.execute(self.store, self.functions, self.workplace, running, self, staged)
         self._learn(time.monotonic() - began)
         self._publish_patiently(running, finished, staged)
 
@@ -123,6 +125,7 @@ class Worker:
     def _leave(self) -> None:
         with self.store.database.transaction() as connection:
             sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
+        self.workplace.close()
         self.channel.send({"event": "bye"})
         self.store.close()
 
@@ -153,8 +156,7 @@ class Worker:
                 following = self._begin_next(connection)
         crashpoints.reached("published")
         self.current = following
-        self._announce_end(running, finished, consequences)
-        self._announce(following)
+        self.channel.send(_ended(running, finished, consequences), *_started(following))
         return consequences
 
     def _follow_up(self, consequences: Consequences) -> None:
@@ -221,23 +223,6 @@ class Worker:
                 self.mode = Mode(message["order"])
         return asked
 
-    def _announce(self, running: Running | None) -> None:
-        if running is not None:
-            self.channel.send({"event": "started", **_about(running)})
-
-    def _announce_end(self, running: Running, finished: Finished, consequences: Consequences) -> None:
-        self.channel.send(
-            {
-                "event": "ended",
-                **_about(running),
-                "outcome": finished.outcome.value,
-                "error": finished.error,
-                "exit_code": finished.exit_code,
-                "again": consequences.again,
-                "differed": consequences.differed,
-            }
-        )
-
     def _report_full_disk(self) -> None:
         self.channel.send({"event": "full"})
         self.mode = Mode.HOLD if self.mode is Mode.WORK else self.mode
@@ -247,7 +232,23 @@ class Worker:
         self._listen(1.0)
 
 
-def _about(running: Running) -> dict[str, object]:
+def _started(running: Running | None) -> list[Message]:
+    return [] if running is None else [{"event": "started", **_about(running)}]
+
+
+def _ended(running: Running, finished: Finished, consequences: Consequences) -> Message:
+    return {
+        "event": "ended",
+        **_about(running),
+        "outcome": finished.outcome.value,
+        "error": finished.error,
+        "exit_code": finished.exit_code,
+        "again": consequences.again,
+        "differed": consequences.differed,
+    }
+
+
+def _about(running: Running) -> Message:
     return {"job": running.checksum, "request": running.request_id, "command": running.command}
 
 

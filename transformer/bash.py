@@ -11,17 +11,22 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
+from shutil import which
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.buffers import Staged
+from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.processes import MARK, Ended, Watch, run_command
 from seamless_queue.store import Store
+from seamless_queue.workdir import JOB
 
 from . import directories, plain
 from .context import Context, environment_block
 from .specification import STDOUT, Transformation
 
+READ_CONTEXT = "SELECT content FROM contexts WHERE checksum = ?"
 #: `set -u -e`: an unset variable and a failing command end the script.
 FLAGS = "-eu"
 #: Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN).
@@ -34,8 +39,7 @@ def execute(store: Store, running: Running, directory: str, mark: str, watch: Wa
     """Run the command of an identity. BufferMissing or BufferCorrupt if an input cannot be had."""
     transformation = Transformation.decode(store.buffers.read(running.checksum))
     context = _context_of(store, running)
-    job = f"{directory}/job"
-    os.mkdir(job)
+    job = f"{directory}/{JOB}"
     _materialise(store, transformation, job)
     _make_directories(context, job)
     environment = _environment(store, transformation, context, mark)
@@ -48,7 +52,7 @@ def execute(store: Store, running: Running, directory: str, mark: str, watch: Wa
 def _context_of(store: Store, running: Running) -> bytes | None:
     if running.context is None:
         return None
-    row = store.database.row("SELECT content FROM contexts WHERE checksum = ?", (bytes.fromhex(running.context),))
+    row = store.database.row(READ_CONTEXT, (bytes.fromhex(running.context),))
     return bytes(row[0]) if row else None
 
 
@@ -121,7 +125,8 @@ def _run(
     try:
         return run_command(
             _arguments(code, directory),
-            directory=f"{directory}/job",
+            executable=_bash(environment.get(b"PATH", os.defpath.encode())),
+            directory=f"{directory}/{JOB}",
             environment=environment,
             stdin=descriptors[2],
             stdout=descriptors[0],
@@ -143,6 +148,15 @@ def _arguments(code: bytes, directory: str) -> Sequence[str | bytes]:
     return ["bash", FLAGS, script]
 
 
+@lru_cache(maxsize=16)
+def _bash(path: bytes) -> str:
+    """Where bash lies on a PATH; SeamlessError if it does not."""
+    found = which("bash", path=os.fsdecode(path))
+    if found is None:
+        raise SeamlessError(f"there is no bash on the command's PATH ({os.fsdecode(path)}); install it or mend PATH")
+    return found
+
+
 def _collect(
     store: Store,
     transformation: Transformation,
@@ -160,7 +174,7 @@ def _collect(
     if error is None:
         missing = [name for name in transformation.captures if not _is_there(directory, name)]
         if missing:
-            error = f"exit code 0, but the output {', '.join(missing)} is missing"
+            error = printable(f"exit code 0, but the output {', '.join(missing)} is missing")
         else:
             result = _result(store, transformation, directory, staged)
     stdout = _kept_stdout(store, transformation, directory, result, staged)
@@ -177,7 +191,7 @@ def _is_there(directory: str, name: str) -> bool:
 
 
 def _place(directory: str, name: str) -> str:
-    return f"{directory}/stdout" if name == STDOUT else f"{directory}/job/{name}"
+    return f"{directory}/stdout" if name == STDOUT else f"{directory}/{JOB}/{name}"
 
 
 def _result(store: Store, transformation: Transformation, directory: str, staged: Staged) -> str:

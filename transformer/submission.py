@@ -18,7 +18,7 @@ from seamless_queue.broker.records import (
     Submitted,
 )
 from seamless_queue.buffers import Staged
-from seamless_queue.errors import SeamlessError
+from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.store import Store
 
 from . import directories, plain
@@ -89,7 +89,7 @@ class Submitter:
         identity = None if dependencies else identify(self.store, specification, staged)
         wishes = self.wishes
         return NewRequest(
-            command=" ".join(label.split())[:LABEL_CHARACTERS],
+            command=printable(" ".join(label.split()))[:LABEL_CHARACTERS],
             directory=os.fsencode(self.directory),
             specification=keep(specification.encode(), staged),
             context=self._context(plan)[0],

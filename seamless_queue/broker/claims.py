@@ -48,7 +48,8 @@ RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NUL
 RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
 UNRESERVE = f"UPDATE jobs SET worker_id = NULL WHERE worker_id = ? AND {among(JobState.READY)}"
 HOLDS = f"SELECT 1 FROM jobs WHERE {_HELD} AND {among(JobState.RUNNING)}"
-STOPPED = "UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? RETURNING state, started"
+STOPPED = f"""UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? AND {among(JobState.CANCELED)}
+    RETURNING started"""
 _revive = move(JobState.CANCELED, JobState.READY)
 REVIVE = f"UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0 WHERE id = ? AND {_revive.guard}"
 RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
@@ -106,13 +107,20 @@ def finish(connection: Any, session_id: int, worker_id: int, running: Running, f
 
 
 def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: Running) -> None:
-    """The worker has stopped a job that was canceled under it; it may run again if somebody asks."""
+    """The worker has stopped a job that was canceled under it; it may run again if somebody asks.
+
+    A job that it gave up although others want it is given back to them.
+    """
     row = connection.execute(STOPPED, (running.job_id, worker_id)).fetchone()
+    outcome = Outcome.CANCELED
+    if row is None:
+        row = connection.execute(RELEASE, (running.job_id, worker_id, running.fence)).fetchone()
+        outcome = Outcome.RELEASED
     if row is None:
         return
     _revive_if_wanted(connection, running.job_id)
-    finished = Finished(Outcome.CANCELED, error="canceled")
-    _record(connection, session_id, worker_id, running.job_id, running.fence, finished, row[1], time.time())
+    finished = Finished(outcome, error="canceled")
+    _record(connection, session_id, worker_id, running.job_id, running.fence, finished, row[0], time.time())
 
 
 def unreserve(connection: Any, worker_id: int) -> int:

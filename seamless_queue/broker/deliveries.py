@@ -7,12 +7,13 @@ from typing import Any
 
 from ..driver import Database
 from .records import NewOutput
-from .states import RequestState, among, move
+from .states import IS_LIVE, RequestState, among, move
 from .work import Delivery, Dependency, Keyable
 
-# Two requests for one path never write at the same time.
+# Two requests for one path never write at the same time; a result that was found gone is waited for.
 CLAIM = f"""UPDATE requests SET deliverer = ? WHERE id = ? AND deliverer IS NULL
-    AND {among(RequestState.DELIVERING)} AND NOT EXISTS (
+    AND {among(RequestState.DELIVERING)}
+    AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = requests.job_id AND jobs.result IS NOT NULL) AND NOT EXISTS (
         SELECT 1 FROM outputs AS mine JOIN outputs AS other ON other.path = mine.path AND other.pending = 1
         JOIN requests AS rival ON rival.id = other.request_id
         WHERE mine.request_id = requests.id AND rival.id <> requests.id AND rival.deliverer IS NOT NULL)
@@ -32,8 +33,9 @@ SUPERSEDED = f"""UPDATE requests SET {_superseded.set}, finished = ?, deliverer 
 RELEASE = "UPDATE requests SET deliverer = NULL WHERE deliverer = ?"
 NOT_PENDING = "UPDATE outputs SET pending = 0 WHERE request_id = ?"
 PATHS = "SELECT path FROM outputs WHERE request_id = ? AND pending = 1"
-OPEN = f"SELECT id FROM requests WHERE {among(RequestState.DELIVERING)} AND deliverer IS NULL ORDER BY id LIMIT 100"
-KEYABLE = f"SELECT id FROM requests WHERE {among(RequestState.KEYABLE)} ORDER BY id LIMIT 100"
+OPEN = f"""SELECT id FROM requests WHERE {among(RequestState.DELIVERING)} AND {IS_LIVE} AND deliverer IS NULL
+    ORDER BY id LIMIT 100"""
+KEYABLE = f"SELECT id FROM requests WHERE {among(RequestState.KEYABLE)} AND {IS_LIVE} ORDER BY id LIMIT 100"
 SPECIFICATION = f"SELECT specification FROM requests WHERE id = ? AND {among(RequestState.KEYABLE)}"
 DEPENDENCIES = """SELECT pin, path, upstream_id, output, part, checksum FROM dependencies
     WHERE request_id = ? ORDER BY id"""

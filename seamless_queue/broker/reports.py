@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..driver import Database
 from .records import QUEUE_LANE, Known
-from .states import LIVE, JobState, RequestState, among
+from .states import IS_LIVE, LIVE, JobState, RequestState, among
 from .work import Counts, Failure, LastAttempt
 
-COUNTS = f"SELECT state, COUNT(*) FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} GROUP BY state"
+COUNTS = f"""SELECT state, COUNT(*) FROM requests
+    WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} AND {IS_LIVE} GROUP BY state"""
 RUNNING = f"SELECT COUNT(*) FROM jobs WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING)}"
-ANY_LIVE = f"SELECT 1 FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} LIMIT 1"
+ANY_LIVE = f"SELECT 1 FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} AND {IS_LIVE} LIMIT 1"
 # A failure that a later request for the same thing has made good is no news any more.
 FAILURES = f"""SELECT requests.id, requests.command, requests.directory, requests.error, jobs.checksum FROM requests
     LEFT JOIN jobs ON jobs.id = requests.job_id

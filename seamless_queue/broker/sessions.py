@@ -10,7 +10,7 @@ from ..driver import Database
 from ..owner import ProcessIdentity
 from . import claims, progress
 from .records import Consequences
-from .states import LIVE, among
+from .states import IS_LIVE, LIVE, among
 
 #: How long a session on another host is believed to live without a sign.
 LEASE_SECONDS = 60.0
@@ -43,7 +43,7 @@ DRAIN = "UPDATE sessions SET draining = 1 WHERE ended IS NULL AND kind = 0 AND i
 DRAINING = "SELECT draining FROM sessions WHERE id = ?"
 PAUSE = "UPDATE sessions SET paused = ? WHERE id = ?"
 WORKERS = "SELECT id, pid, process_started FROM workers WHERE session_id = ? AND ended IS NULL"
-REQUESTS = f"SELECT id FROM requests WHERE lane = ? AND {among(*LIVE)}"
+REQUESTS = f"SELECT id FROM requests WHERE lane = ? AND {among(*LIVE)} AND {IS_LIVE}"
 
 
 class LiveSession(NamedTuple):

@@ -85,6 +85,8 @@ JOB_MOVES = frozenset(
 
 _ENDS = (RequestState.FAILED, RequestState.CANCELED)
 LIVE = (RequestState.WAITING, RequestState.KEYABLE, RequestState.QUEUED, RequestState.DELIVERING)
+#: The condition of the index of live requests, which a statement must repeat literally to be served by it.
+IS_LIVE = f"state < {RequestState.DELIVERED.value}"
 #: Live requests whose job has no result yet.
 UNFINISHED = (RequestState.WAITING, RequestState.KEYABLE, RequestState.QUEUED)
 
