@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -42,9 +43,24 @@ def program(command: click.Command, name: str) -> Callable[[], None]:
     """The console script of a command."""
 
     def main() -> None:
+        _mend_standard_streams()
         sys.exit(_status(command, name))
 
     return main
+
+
+def _mend_standard_streams() -> None:
+    """A closed stream leads nowhere, lest the next file be opened under its number; no letter is an error."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _status(command: click.Command, name: str) -> int:

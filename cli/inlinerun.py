@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seamless.transformer import functions
 from seamless.transformer.submission import Submitter
-from seamless_queue import reclaim
+from seamless_queue import processes, reclaim
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
@@ -79,6 +79,8 @@ def follow_up(store: Store, consequences: Consequences) -> None:
 def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     """Submit to a session of our own and see it through; the exit status."""
     screen = Screen()
+    # What the command leaves behind becomes ours to kill; this process has no other children.
+    processes.adopt_orphans()
     with Doorbell(store.id) as bell:
         session = InlineSession(store, functions, bell, screen)
         try:

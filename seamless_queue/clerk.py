@@ -107,6 +107,8 @@ class Clerk:
         with self.store.database.transaction() as connection:
             staged.write(connection)
             wish = submissions.wish_of(connection, request_id)
+            if wish is None:
+                return Consequences()
             _, consequences = submissions.attach(connection, request_id, identity, wish)
         return consequences
 

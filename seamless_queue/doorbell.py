@@ -62,11 +62,14 @@ class Doorbell:
         """The descriptor that becomes readable when somebody rings."""
         return self._socket.fileno()
 
-    def clear(self) -> None:
-        """Forget all rings so far."""
+    def clear(self) -> bool:
+        """Forget all rings so far; whether there were any."""
+        rung = False
         with suppress(BlockingIOError):
             while True:
                 self._socket.recv(16)
+                rung = True
+        return rung
 
     def close(self) -> None:
         """Remove the bell."""

@@ -157,8 +157,10 @@ class InlineSession:
         """Look around while the command runs."""
         self._audience.look()
         self._keep_lease()
-        self._bell.clear()
-        return None
+        if self._current is None or not self._bell.clear():
+            return None
+        holds = claims.holds(self.store.database, self.worker_id, self._current)
+        return None if holds else Outcome.CANCELED
 
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Pass on what the command is going to write."""

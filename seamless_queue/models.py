@@ -135,7 +135,8 @@ class Request(Base):
     lane: Mapped[int] = mapped_column(Integer)
     command: Mapped[str] = mapped_column(Text)
     directory: Mapped[bytes] = mapped_column(LargeBinary)
-    specification: Mapped[bytes] = mapped_column(LargeBinary)
+    #: what its identity will be computed from; NULL where it was known at submit
+    specification: Mapped[bytes | None] = mapped_column(LargeBinary)
     context: Mapped[bytes | None] = mapped_column(LargeBinary)
     outputs: Mapped[int] = mapped_column(Integer)
     sidecars_only: Mapped[int] = mapped_column(Integer, server_default="0")

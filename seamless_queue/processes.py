@@ -215,9 +215,12 @@ def exit_status(arguments: Sequence[str]) -> int:
 
 
 def start_worker(configuration: str, channel: int) -> subprocess.Popen[bytes]:
-    """Start a worker process in a group of its own; `channel` is inherited under the same number."""
+    """Start a worker process in a group of its own; `channel` is inherited under the same number.
+
+    -P: a `json.py` in the user's directory is not to be taken for the standard library's.
+    """
     return subprocess.Popen(
-        [sys.executable, "-m", "seamless_queue.worker", configuration],
+        [sys.executable, "-P", "-m", "seamless_queue.worker", configuration],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(channel,),

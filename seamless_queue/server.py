@@ -24,6 +24,7 @@ from .broker.states import Outcome
 from .channel import Message
 from .clerk import Clerk, functions_named
 from .doorbell import Doorbell
+from .errors import SeamlessError
 from .filesystems import is_disk_full, unique_name
 from .pool import Member, WorkerPool
 from .settings import Settings
@@ -220,7 +221,7 @@ class Server:
         if self._paused:
             self._probe_disk()
         elif idle and self._mode is Mode.WORK:
-            ready = claims.ready_count(self._store.database.connection, QUEUE_LANE, idle)
+            ready = claims.ready_count(self._store.database, QUEUE_LANE, idle)
             if ready:
                 self._pool.wake(ready)
 
@@ -228,7 +229,9 @@ class Server:
     def _keep_lease(self) -> None:
         if self._is_due("renew", RENEW_SECONDS):
             with self._store.database.transaction() as connection:
-                sessions.renew(connection, self.id)
+                alive = sessions.renew(connection, self.id)
+            if not alive:
+                raise SeamlessError("another host took this server for dead and ended its session; start it again")
         if self._is_due("touch", sidecars.TOUCH_SECONDS):
             for _, path in reports.live_outputs(self._store.database):
                 sidecars.touch_future(os.fsdecode(path))
@@ -317,6 +320,9 @@ class Server:
         if not self._is_due("rung", TICK_SECONDS):
             return
         self._pool.check_busy()
+        if self._pool.idle_count and claims.any_reserved(self._store.database, QUEUE_LANE):
+            # A busy worker may sit on them for long: the woken one takes one back.
+            self._pool.wake(1)
         if not self._draining and sessions.is_draining(self._store.database, self.id):
             self._draining = True
             self._tell(EventKind.DRAINING)

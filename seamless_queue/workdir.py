@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any
 
 from . import processes
 
@@ -78,24 +77,22 @@ def remove(path: str) -> None:
     """Remove a directory tree, even where a command took the write permission away."""
     import shutil
 
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path, onerror=_unlock)
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        _unlock(path)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
-def _unlock(function: Callable[..., Any], path: str, error: Any) -> None:
-    if isinstance(error[1], FileNotFoundError):
-        return
-    import shutil
-
-    for place in (os.path.dirname(path), path):
-        if not os.path.islink(place):
+def _unlock(path: str) -> None:
+    """Give ourselves every permission on all directories of a tree."""
+    with suppress(OSError):
+        os.chmod(path, 0o700)
+    for place, names, _ in os.walk(path):
+        for name in names:
             with suppress(OSError):
-                os.chmod(place, 0o700)
-    with suppress(FileNotFoundError):
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
+                if not os.path.islink(f"{place}/{name}"):
+                    os.chmod(f"{place}/{name}", 0o700)
 
 
 def owner_of(name: str) -> int | None:

@@ -202,8 +202,7 @@ class Worker:
         asked = self._receive()
         if self.mode is Mode.STOP:
             return Outcome.RELEASED
-        connection = self.store.database.connection
-        if asked and self.current is not None and not claims.holds(connection, self.id, self.current):
+        if asked and self.current is not None and not claims.holds(self.store.database, self.id, self.current):
             return Outcome.CANCELED
         return None
 

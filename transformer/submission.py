@@ -91,7 +91,7 @@ class Submitter:
         return NewRequest(
             command=printable(" ".join(label.split()))[:LABEL_CHARACTERS],
             directory=os.fsencode(self.directory),
-            specification=keep(specification.encode(), staged),
+            specification=keep(specification.encode(), staged) if identity is None else None,
             context=self._context(plan)[0],
             lane=wishes.lane,
             identity=identity,

@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("lane", sa.Integer(), nullable=False),
         sa.Column("command", sa.Text(), nullable=False),
         sa.Column("directory", sa.LargeBinary(), nullable=False),
-        sa.Column("specification", sa.LargeBinary(), nullable=False),
+        sa.Column("specification", sa.LargeBinary(), nullable=True),
         sa.Column("context", sa.LargeBinary(), nullable=True),
         sa.Column("outputs", sa.Integer(), nullable=False),
         sa.Column("sidecars_only", sa.Integer(), server_default="0", nullable=False),

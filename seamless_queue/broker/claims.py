@@ -2,7 +2,7 @@
 
 A claim reserves; an attempt begins, and counts, when the job becomes the worker's current one, in
 the transaction that finishes the one before. Only the holder of a job's newest fence can finish it.
-All functions run inside the caller's write transaction.
+Functions that take a connection run inside the caller's write transaction.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..driver import Database
 from ..errors import Fenced
 from . import deliveries, progress
 from .records import Consequences
@@ -26,6 +27,7 @@ CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
 STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE worker_id IS NOT NULL
     AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
+ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id = ? AND worker_id = ? AND {_begin.guard} RETURNING checksum, fence, timeout"""
@@ -61,7 +63,9 @@ STOPPING = f"SELECT id FROM jobs WHERE worker_id = ? AND {among(JobState.CANCELE
 DIED = f"""UPDATE jobs SET {_died_ready.set}, deaths = deaths + 1, worker_id = NULL WHERE id = ?
     AND {_died_ready.guard}"""
 DIED_OFTEN = f"""UPDATE jobs SET {_failed.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
-    AND {_failed.guard}"""
+    AND {_failed.guard} AND result IS NULL"""
+DIED_REFRESHING = f"""UPDATE jobs SET {_done.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
+    AND {_done.guard} AND result IS NOT NULL"""
 
 
 def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
@@ -72,9 +76,14 @@ def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
     return [row[0] for row in connection.execute(STEAL, (worker_id, worker_id, lane)).fetchall()]
 
 
-def ready_count(connection: Any, lane: int, at_most: int) -> int:
+def ready_count(database: Database, lane: int, at_most: int) -> int:
     """How many jobs of the lane are free to be claimed, counted no further than `at_most`."""
-    return int(connection.execute(READY_COUNT, (lane, at_most)).fetchone()[0])
+    return int(database.row(READY_COUNT, (lane, at_most))[0])
+
+
+def any_reserved(database: Database, lane: int) -> bool:
+    """Whether a worker has reserved a job of the lane that it has not begun."""
+    return database.row(ANY_RESERVED, (lane,)) is not None
 
 
 def begin(connection: Any, worker_id: int, job_id: int) -> Running | None:
@@ -87,9 +96,9 @@ def begin(connection: Any, worker_id: int, job_id: int) -> Running | None:
     return Running(job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None)
 
 
-def holds(connection: Any, worker_id: int, running: Running) -> bool:
+def holds(database: Database, worker_id: int, running: Running) -> bool:
     """Whether the worker may still go on with this attempt."""
-    return connection.execute(HOLDS, (running.job_id, worker_id, running.fence)).fetchone() is not None
+    return database.row(HOLDS, (running.job_id, worker_id, running.fence)) is not None
 
 
 def finish(connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished) -> Consequences:
@@ -141,6 +150,7 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Conseque
         finished = Finished(Outcome.DIED, error=why)
         if deaths + 1 >= MAX_DEATHS:
             connection.execute(DIED_OFTEN, (now, job_id))
+            connection.execute(DIED_REFRESHING, (now, job_id))
             error = f"its worker died {deaths + 1} times, last: {why}"
             consequences = consequences.and_then(progress.fail_job_requests(connection, job_id, error))
         else:

@@ -42,6 +42,11 @@ CANCEL_READY = f"UPDATE jobs SET {_ready_canceled.set}, worker_id = NULL WHERE i
 CANCEL_RUNNING = (
     f"UPDATE jobs SET {_running_canceled.set}, fence = fence + 1 WHERE id = ? AND {_running_canceled.guard}"
 )
+# What the remaining requests ask: the highest priority, the most retries, the longest time (NULL is for ever).
+_OF_REMAINING = f"FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}"
+RECOMPUTE = f"""UPDATE jobs SET priority = (SELECT MAX(priority) {_OF_REMAINING}),
+    retries = MIN(retries, (SELECT MAX(retries) {_OF_REMAINING})),
+    timeout = (SELECT CASE WHEN COUNT(timeout) = COUNT(*) THEN MAX(timeout) END {_OF_REMAINING}) WHERE id = ?"""
 MOVE_LANE = f"UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}"
 
 
@@ -108,6 +113,7 @@ def _release_job(connection: Any, job_id: int) -> None:
         connection.execute(CANCEL_READY, (job_id,))
         connection.execute(CANCEL_RUNNING, (job_id,))
     else:
+        connection.execute(RECOMPUTE, (job_id,) * 4)
         # The session that would have run it may be the one that gives up: whoever is left takes it over.
         connection.execute(MOVE_LANE, (wanted[0], job_id))
 

@@ -58,7 +58,8 @@ class NewRequest(NamedTuple):
 
     command: str
     directory: bytes
-    specification: str
+    #: what the identity is computed from once all inputs are known; None if it is known now
+    specification: str | None
     context: str | None
     lane: int = QUEUE_LANE
     identity: Identity | None = None

@@ -15,9 +15,8 @@ ANY_LIVE = f"SELECT 1 FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)}
 FAILURES = f"""SELECT requests.id, requests.command, requests.directory, requests.error, jobs.checksum FROM requests
     LEFT JOIN jobs ON jobs.id = requests.job_id
     WHERE requests.lane = {QUEUE_LANE} AND requests.{among(RequestState.FAILED)} AND requests.finished >= ?
-    AND (jobs.state IS NULL OR jobs.{among(JobState.FAILED, JobState.CANCELED)})
     AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.specification = requests.specification
-        AND later.id > requests.id AND later.finished >= requests.finished
+        AND later.directory = requests.directory AND later.id > requests.id AND later.finished >= requests.finished
         AND later.{among(RequestState.DELIVERED)})
     ORDER BY requests.id"""
 STATE = "SELECT state, error FROM requests WHERE id = ?"

@@ -54,7 +54,8 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
     AND requests.{among(*LIVE)} ORDER BY requests.id"""
 
 
-WISH = "SELECT lane, priority, timeout, retries, refresh, outputs FROM requests WHERE id = ?"
+WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs FROM requests
+    WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
 
 def known(database: Database, checksum: str) -> Known | None:
@@ -103,9 +104,10 @@ def submit(connection: Any, new: NewRequest) -> tuple[Submitted, Consequences]:
     return attach(connection, request_id, new.identity, new.wish)
 
 
-def wish_of(connection: Any, request_id: int) -> Wish:
-    """What a recorded request asks of its job."""
-    return Wish(*connection.execute(WISH, (request_id,)).fetchone())
+def wish_of(connection: Any, request_id: int) -> Wish | None:
+    """What a keyable request asks of its job; None if it has moved on, and so wants none."""
+    row = connection.execute(WISH, (request_id,)).fetchone()
+    return Wish(*row) if row else None
 
 
 def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> tuple[Submitted, Consequences]:
@@ -129,7 +131,7 @@ def _insert_request(connection: Any, new: NewRequest, now: float) -> int:
         new.lane,
         new.command,
         new.directory,
-        bytes.fromhex(new.specification),
+        bytes.fromhex(new.specification) if new.specification else None,
         context,
         len(new.outputs),
         int(new.sidecars_only),
