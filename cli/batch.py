@@ -17,7 +17,8 @@ from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker
-from .running import NAME, make_submitter
+from .replaying import NAME
+from .running import make_submitter
 from .runoptions import RunOptions, bash_accepts
 
 #: How many requests share a transaction; it stays short enough for workers to get in between.

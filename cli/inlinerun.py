@@ -19,7 +19,7 @@ from seamless_queue.signals import interrupting
 from seamless_queue.store import Store
 
 from .entry import say, speaker
-from .running import NAME, replay, write_out
+from .replaying import NAME, replay, write_out
 from .runoptions import RunOptions
 
 #: Exit status of a command that ran longer than allowed, as that of timeout(1).

@@ -18,9 +18,8 @@ from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker
+from .replaying import NAME, replay
 from .runoptions import RunOptions, limits
-
-NAME = "seamless-run"
 
 
 def run(options: RunOptions) -> int:
@@ -152,22 +151,3 @@ def _hit(store: Store, submitter: Submitter, request: NewRequest, staged: Staged
         return None
     submitted = submitter.submit([request], staged)[0][0]
     return submitted if submitted.result is not None else None
-
-
-def replay(store: Store, submitted: Submitted, request: NewRequest, *, shown: bool = False) -> None:
-    """Write what the job's run wrote to stdout and stderr, unless it was shown while it ran."""
-    assert submitted.job_id is not None
-    streams = submissions.streams(store.database, submitted.job_id)
-    stdout_is_result = not request.outputs
-    if streams.stderr is not None and not shown:
-        write_out(store, streams.stderr, 2)
-    if streams.stdout is not None and (stdout_is_result or not shown):
-        write_out(store, submitted.result if stdout_is_result and submitted.result else streams.stdout, 1)
-
-
-def write_out(store: Store, checksum: str, descriptor: int) -> None:
-    """Copy a buffer to a descriptor, piece by piece."""
-    for part in store.buffers.pieces(checksum):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(descriptor, view) :]

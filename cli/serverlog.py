@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from seamless_queue.broker.states import Outcome
-from seamless_queue.server import Event, EventKind
+from seamless_queue.events import Event, EventKind
 
 if TYPE_CHECKING:
     from rich.console import Console

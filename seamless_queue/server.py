@@ -13,18 +13,16 @@ import selectors
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from enum import Enum
 
 from . import foreign, owner, processes, reclaim, sidecars
 from .broker import claims, reports, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
-from .broker.states import Outcome
 from .channel import Message
 from .clerk import Clerk, functions_named
 from .doorbell import Doorbell
 from .errors import SeamlessError
+from .events import Event, EventKind, event_of
 from .filesystems import is_disk_full, unique_name
 from .pool import Member, WorkerPool
 from .settings import Settings
@@ -41,35 +39,6 @@ RECLAIM_SECONDS = 5.0
 STOP_SECONDS = 5.0
 #: A disk on which so much can be written is not full any more.
 PROBE_BYTES = 1 << 20
-
-
-class EventKind(Enum):
-    """What a server tells."""
-
-    SERVING = "serving"
-    STARTED = "started"
-    ENDED = "ended"
-    WORKER_DIED = "worker died"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something a person may want to see."""
-
-    kind: EventKind
-    text: str = ""
-    job: str = ""
-    request: int = 0
-    command: str = ""
-    outcome: Outcome | None = None
-    seconds: float = 0.0
-    again: bool = False
-    differed: bool = False
 
 
 class Server:
@@ -192,9 +161,9 @@ class Server:
         event = message["event"]
         if event == "started":
             self._started[id(member)] = time.monotonic()
-            self._observe(_event(EventKind.STARTED, message))
+            self._observe(event_of(EventKind.STARTED, message))
         elif event == "ended":
-            self._observe(_event(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0)))
+            self._observe(event_of(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0)))
         elif event == "full" and not self._paused:
             self._pause_for("the disk of the store is full")
         elif event == "hello" and self._mode is not Mode.WORK:
@@ -377,18 +346,3 @@ class Server:
     def _tell(self, kind: EventKind, text: str = "", about: Message | None = None) -> None:
         about = about or {}
         self._observe(Event(kind, text, about.get("job", ""), about.get("request", 0), about.get("command", "")))
-
-
-def _event(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
-    outcome = Outcome(message["outcome"]) if "outcome" in message else None
-    return Event(
-        kind,
-        message.get("error") or "",
-        message["job"],
-        message["request"],
-        message["command"],
-        outcome,
-        seconds,
-        message.get("again", False),
-        message.get("differed", False),
-    )

@@ -1,0 +1,54 @@
+"""What a queue server tells people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .broker.states import Outcome
+from .channel import Message
+
+
+class EventKind(Enum):
+    """What a server tells."""
+
+    SERVING = "serving"
+    STARTED = "started"
+    ENDED = "ended"
+    WORKER_DIED = "worker died"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person may want to see."""
+
+    kind: EventKind
+    text: str = ""
+    job: str = ""
+    request: int = 0
+    command: str = ""
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+    again: bool = False
+    differed: bool = False
+
+
+def event_of(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
+    """The event that a worker's message is about."""
+    outcome = Outcome(message["outcome"]) if "outcome" in message else None
+    return Event(
+        kind,
+        message.get("error") or "",
+        message["job"],
+        message["request"],
+        message["command"],
+        outcome,
+        seconds,
+        message.get("again", False),
+        message.get("differed", False),
+    )
