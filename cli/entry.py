@@ -65,7 +65,9 @@ def _mend_standard_streams() -> None:
 
 def _status(command: click.Command, name: str) -> int:
     try:
-        status = command.main(prog_name=name, standalone_mode=False)
+        # Not `command.main`: that would end the process with 1 when a pipe is closed.
+        with command.make_context(name, sys.argv[1:]) as context:
+            status = command.invoke(context)
         sys.stdout.flush()
         return int(status or 0)
     except BrokenPipeError:

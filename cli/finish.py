@@ -37,7 +37,10 @@ def command(no_wait: bool, timeout: float | None, quiet: bool, store: str | None
 
     from .finishprogress import shown
 
-    opened = open_store(settings.load(store))
+    configured = settings.load(store)
+    if not finish.wait_for_store(configured):
+        return _tell(finish.Ending(finish.Verdict.NOTHING_TO_DO, 0))
+    opened = open_store(configured)
     try:
         with interrupting(), shown(quiet) as show:
             ending = finish.drain(opened, show, wait=not no_wait, timeout=timeout)

@@ -145,7 +145,11 @@ def _fail(store: Store, request_id: int, request: NewRequest, ending: Ending) ->
             write_out(store, last.stderr, 2)
         if last.stdout is not None and request.outputs:
             write_out(store, last.stdout, 1)
-    say(NAME, f"error: {ending.error or ending.state.name.lower()}")
+    error = ending.error or ending.state.name.lower()
+    if last is not None and last.exit_code:
+        # What follows the colon is the last line of its stderr, which was shown.
+        error = error.partition(":")[0]
+    say(NAME, f"error: {error}")
     return exit_status(last.exit_code if last else None, ending.error)
 
 

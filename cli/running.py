@@ -11,10 +11,11 @@ import click
 from seamless.transformer.context import submitters_environment
 from seamless.transformer.localfiles import LocalFiles
 from seamless.transformer.submission import Submitter, Wishes
-from seamless_queue.broker import submissions
+from seamless_queue.broker import reports, submissions
 from seamless_queue.broker.records import QUEUE_LANE, NewRequest, Submitted
 from seamless_queue.buffers import Staged
-from seamless_queue.errors import SeamlessError
+from seamless_queue.broker.states import RequestState
+from seamless_queue.errors import BufferError_, RequestFailed, SeamlessError
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker
@@ -121,6 +122,9 @@ def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Stag
         from .inlinerun import follow_up
 
         follow_up(store, consequences)
+        state, error = reports.request_state(store.database, submitted[0].request_id)
+        if state is RequestState.FAILED:
+            raise RequestFailed(error)
     if options.verbose:
         say(f"request {submitted[0].request_id} is {submitted[0].state.name.lower()}")
     return 0
@@ -135,8 +139,13 @@ def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Sta
     if hit is not None:
         if options.verbose:
             speaker(NAME, options.quiet)("answered from the store")
-        replay(store, hit, request)
-        return 0
+        try:
+            replay(store, hit, request)
+            return 0
+        except BufferError_ as exc:
+            speaker(NAME, options.quiet)(f"warning: running again: {exc}")
+            assert request.identity is not None
+            request = request._replace(identity=request.identity._replace(gone_result=hit.result))
     from .inlinerun import run_inline
 
     return run_inline(store, submitter, request, staged, options)

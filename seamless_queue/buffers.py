@@ -10,6 +10,7 @@ Small buffers are collected in a Staged and written with the transaction that ne
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -165,6 +166,9 @@ class BufferStore:
         """
         for _ in range(TRIES_WHILE_CHANGING):
             status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
+                # A pipe would keep us waiting, a device has no end.
+                raise SeamlessError(f"{path} is neither a file nor a directory; copy what it gives into a file")
             known = statcache.lookup(self._database, status)
             if known is not None and (known in staged.small or self.has(known)):
                 return known

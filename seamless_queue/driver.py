@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from .errors import DriverTooOld, StoreBusy, StoreReadOnly
+from .errors import DriverTooOld, StoreBusy, StoreDamaged, StoreReadOnly
 
 #: How long a writer tries before it gives up; long, because giving up loses work.
 BUSY_SECONDS = 60.0
@@ -90,7 +90,7 @@ class Database:
     def _patiently(self, statement: Any) -> Any:
         try:
             return statement()
-        except self._library.OperationalError as exc:
+        except self._library.DatabaseError as exc:
             return self._again(statement, exc)
 
     def _again(self, statement: Any, exc: Exception) -> Any:
@@ -115,5 +115,7 @@ class Database:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code == self._library.SQLITE_READONLY:
             raise StoreReadOnly(f"{self.path} is read-only; choose another store with --store") from exc
+        if code in (self._library.SQLITE_NOTADB, self._library.SQLITE_CORRUPT):
+            raise StoreDamaged(f"{self.path}: {exc}; move it away or choose another store with --store") from exc
         if code not in (self._library.SQLITE_BUSY, self._library.SQLITE_LOCKED):
             raise exc

@@ -8,6 +8,7 @@
     │   ├── NetworkFileSystem
     │   ├── NotAStore
     │   ├── StoreBusy
+    │   ├── StoreDamaged
     │   ├── StoreNotOurs
     │   ├── StoreReadOnly
     │   └── StoreTooNew
@@ -68,6 +69,10 @@ class NotAStore(StoreError):
 
 class StoreBusy(StoreError):
     """The store's database stayed locked."""
+
+
+class StoreDamaged(StoreError):
+    """The store's database is damaged, or none at all."""
 
 
 class StoreNotOurs(StoreError):

@@ -11,7 +11,8 @@ from . import doorbell, reclaim
 from .broker import reports, sessions
 from .broker.sessions import LiveSession, SessionKind
 from .broker.work import Counts, Failure
-from .store import Store
+from .settings import Settings
+from .store import Store, exists
 
 #: A server that was started a moment ago has so long to appear.
 START_SECONDS = 3.0
@@ -68,6 +69,16 @@ def drain(store: Store, show: Callable[[Progress], None], *, wait: bool = True, 
     verdict = _watch(store, show, None if timeout is None else time.monotonic() + timeout)
     pending = reports.counts(store.database).live
     return Ending(verdict, pending, tuple(reports.failures_since(store.database, since)))
+
+
+def wait_for_store(settings: Settings) -> bool:
+    """Whether there is a store to drain, or appears within a moment: a server that starts makes it."""
+    deadline = time.monotonic() + START_SECONDS
+    while not exists(settings):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
 
 
 def _servers(store: Store) -> list[LiveSession]:

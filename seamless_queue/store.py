@@ -71,6 +71,11 @@ def open_store(settings: Settings) -> Store:
     return Store(path, facts["id"], digest, database, buffers)
 
 
+def exists(settings: Settings) -> bool:
+    """Whether there is a store; opening would make one."""
+    return os.path.exists(os.path.join(settings.store, DATABASE_NAME))
+
+
 def _prepare_directory(path: str) -> None:
     try:
         status = os.stat(path)
