@@ -56,16 +56,16 @@ def _tell(ending: object) -> int:
     if ending.verdict is Verdict.NO_SERVER:
         say(
             NAME,
-            f"error: {ending.pending} jobs are pending and no server runs; start one with: seamless-queue",
+            f"error: {_jobs(ending.pending)} pending and no server runs; start one with: seamless-queue",
         )
         return 2
     if ending.verdict is Verdict.TIMED_OUT:
         say(
             NAME,
-            f"error: gave up waiting, {ending.pending} jobs are pending; the servers go on and stop when done",
+            f"error: gave up waiting, {_jobs(ending.pending)} pending; the servers go on and stop when done",
         )
         return 1
-    if ending.verdict is Verdict.NOTHING_TO_DO:
+    if ending.verdict is Verdict.NOTHING_TO_DO and not ending.failures:
         say(NAME, "no server runs and nothing is pending")
     for failure in ending.failures:
         place = os.fsdecode(failure.directory)
@@ -75,6 +75,10 @@ def _tell(ending: object) -> int:
         say(NAME, f"error: {count} job{'s' if count > 1 else ''} failed")
         return 1
     return 0
+
+
+def _jobs(count: int) -> str:
+    return "1 job is" if count == 1 else f"{count} jobs are"
 
 
 main = program(command, NAME)

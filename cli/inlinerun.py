@@ -21,6 +21,7 @@ from seamless_queue.store import Store
 from .entry import say, speaker
 from .replaying import NAME, replay, write_out
 from .runoptions import RunOptions
+from .waiting import hint_at_server, waits
 
 #: Exit status of a command that ran longer than allowed, as that of timeout(1).
 TIMED_OUT = 124
@@ -114,11 +115,11 @@ def _see_through(
 
 def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None:
     tell = speaker(NAME, options.quiet)
-    for dependency in request.dependencies:
-        who = f"request {dependency.upstream} will write it" if dependency.upstream else "another store will write it"
-        tell(f"waiting for future {os.fsdecode(dependency.path)}: {who}")
-    if not request.dependencies:
-        tell("waiting: another process is running the same command")
+    for line in waits(request) or ["waits: another process is running the same command"]:
+        tell(line)
+    hint = hint_at_server(store)
+    if hint is not None and request.dependencies:
+        tell(hint)
 
 
 def _conclude(store: Store, request_id: int, request: NewRequest, ending: Ending, options: RunOptions) -> int:

@@ -23,7 +23,7 @@ Examples:
 @click.command("seamless-run", context_settings={**CONTEXT, "allow_interspersed_args": False}, epilog=EPILOG)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("-c", "text", is_flag=True, help="COMMAND is shell text (so is a single word).")
-@click.option("-v", "--verbose", count=True, help="Say more.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-g1", "no_rule_1", is_flag=True, help="An argument with an extension need not exist as a file.")
 @click.option("-g2", "no_rule_2", is_flag=True, help="An argument without extension may be a file.")

@@ -13,14 +13,15 @@ from seamless.transformer.localfiles import LocalFiles
 from seamless.transformer.submission import Submitter, Wishes
 from seamless_queue.broker import reports, submissions
 from seamless_queue.broker.records import QUEUE_LANE, NewRequest, Submitted
-from seamless_queue.buffers import Staged
 from seamless_queue.broker.states import RequestState
+from seamless_queue.buffers import Staged
 from seamless_queue.errors import BufferError_, RequestFailed, SeamlessError
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker
 from .replaying import NAME, replay
-from .runoptions import RunOptions, limits
+from .runoptions import RunOptions, most_outputs, most_uploads
+from .waiting import hint_at_server, waits
 
 
 def run(options: RunOptions) -> int:
@@ -55,7 +56,7 @@ def _run(store: Store, options: RunOptions) -> int:
 def make_submitter(store: Store, files: LocalFiles, directory: str, options: RunOptions) -> Submitter:
     """A submitter with the wishes of the command line; its lane is the queue's."""
     settings = options.settings()
-    many_outputs = options.no and len(options.captures) > limits("DOWNLOAD")[0]
+    many_outputs = options.no and len(options.captures) > most_outputs()
     wishes = Wishes(
         lane=QUEUE_LANE,
         priority=options.priority,
@@ -74,12 +75,12 @@ def confirmation(options: RunOptions) -> Callable[[int, int], None] | None:
     """How to ask before many or large files are kept."""
     if options.yes:
         return None
-    most_files, most_bytes = limits("UPLOAD")
+    most_files, most_bytes = most_uploads()
 
     def confirm(count: int, size: int) -> None:
         if count <= most_files and size <= most_bytes:
             return
-        what = f"upload of {count} files, total {_readable(size)}"
+        what = f"upload of {count} file{'s' if count > 1 else ''}, total {_readable(size)}"
         if options.no:
             raise SeamlessError(f"cannot confirm {what}; use -y to allow it")
         if not _ask(f"Confirm {what}? (y/[n])? "):
@@ -115,8 +116,8 @@ def _dry(request: NewRequest) -> int:
 
 def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     say = speaker(NAME, options.quiet)
-    for dependency in request.dependencies:
-        say(f"waits for {os.fsdecode(dependency.path)} (.FUTURE), {_whose(dependency.upstream)}")
+    for line in waits(request):
+        say(line)
     submitted, consequences = submitter.submit([request], staged)
     if consequences.deliver or consequences.key or consequences.ended:
         from .inlinerun import follow_up
@@ -125,13 +126,12 @@ def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Stag
         state, error = reports.request_state(store.database, submitted[0].request_id)
         if state is RequestState.FAILED:
             raise RequestFailed(error)
+    hint = hint_at_server(store) if sys.stderr.isatty() else None
+    if hint is not None and submitted[0].result is None:
+        say(hint)
     if options.verbose:
         say(f"request {submitted[0].request_id} is {submitted[0].state.name.lower()}")
     return 0
-
-
-def _whose(upstream: int | None) -> str:
-    return "which another store will write" if upstream is None else f"which request {upstream} will write"
 
 
 def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:

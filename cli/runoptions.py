@@ -20,7 +20,7 @@ class RunOptions(NamedTuple):
 
     command: tuple[str, ...]
     text: bool
-    verbose: int
+    verbose: bool
     quiet: bool
     no_rule_1: bool
     no_rule_2: bool
@@ -118,12 +118,14 @@ def bash_accepts(text: str) -> bool:
     return exit_status(["bash", "-n", "-c", text]) == 0
 
 
-def limits(kind: str) -> tuple[int, int]:
-    """How many files and bytes may be kept (`UPLOAD`) or written (`DOWNLOAD`) without a yes."""
-    return (
-        _number(f"SEAMLESS_MAX_{kind}_FILES", MAX_FILES),
-        _number(f"SEAMLESS_MAX_{kind}_SIZE", MAX_BYTES),
-    )
+def most_uploads() -> tuple[int, int]:
+    """How many files and bytes may be kept without a yes."""
+    return _number("SEAMLESS_MAX_UPLOAD_FILES", MAX_FILES), _number("SEAMLESS_MAX_UPLOAD_SIZE", MAX_BYTES)
+
+
+def most_outputs() -> int:
+    """How many outputs may be written in spite of a no; of more, only the sidecars are."""
+    return _number("SEAMLESS_MAX_DOWNLOAD_FILES", MAX_FILES)
 
 
 def _number(name: str, default: int) -> int:

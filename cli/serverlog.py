@@ -89,9 +89,19 @@ def describe(event: Event, verbose: bool = False) -> str:
     if event.kind is EventKind.ENDED:
         parts.append(f"{event.seconds:.2f} s")
     parts.append(event.command)
-    if event.text:
-        parts.append(f"[{event.text}{'; will be run again' if event.again else ''}]")
+    parts.append(_remark(event))
     return " ".join(part for part in parts if part)
+
+
+def _remark(event: Event) -> str:
+    """What went wrong, and what that means for others."""
+    remarks = [event.text]
+    if event.again:
+        remarks.append("will be run again")
+    if event.failed > 1:
+        remarks.append(f"{event.failed - 1} more requests fail with it")
+    text = "; ".join(remark for remark in remarks if remark)
+    return f"[{text}]" if text else ""
 
 
 def _style(event: Event) -> str | None:

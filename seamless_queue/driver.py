@@ -7,18 +7,21 @@ recent one; two builds must never be open on one file in one process, hence one 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from .errors import DriverTooOld, StoreBusy, StoreDamaged, StoreReadOnly
+from .errors import DiskFull, DriverTooOld, StoreBusy, StoreDamaged, StoreReadOnly
 
 #: How long a writer tries before it gives up; long, because giving up loses work.
 BUSY_SECONDS = 60.0
 #: Mean pause between two tries of a writer; SQLite's own busy handler backs off to 100 ms and starves.
 RETRY_SECONDS = 0.0002
+#: With less room than this on the disk, an I/O error is the disk's being full.
+FULL_BYTES = 1 << 16
 #: Longest pause of a writer that has waited long.
 RETRY_LONGEST_SECONDS = 0.002
 
@@ -115,7 +118,15 @@ class Database:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code == self._library.SQLITE_READONLY:
             raise StoreReadOnly(f"{self.path} is read-only; choose another store with --store") from exc
+        if code == self._library.SQLITE_IOERR and _has_no_room(self.path):
+            raise DiskFull(f"no room for {self.path}") from exc
         if code in (self._library.SQLITE_NOTADB, self._library.SQLITE_CORRUPT):
             raise StoreDamaged(f"{self.path}: {exc}; move it away or choose another store with --store") from exc
         if code not in (self._library.SQLITE_BUSY, self._library.SQLITE_LOCKED):
             raise exc
+
+
+def _has_no_room(path: str) -> bool:
+    """SQLite calls it an I/O error when its shared-memory file cannot grow."""
+    status = os.statvfs(os.path.dirname(path))
+    return status.f_bavail * status.f_frsize < FULL_BYTES

@@ -36,6 +36,8 @@ class Event:
     seconds: float = 0.0
     again: bool = False
     differed: bool = False
+    #: how many requests failed with the job, those downstream included
+    failed: int = 0
 
 
 def event_of(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
@@ -51,4 +53,5 @@ def event_of(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
         seconds,
         message.get("again", False),
         message.get("differed", False),
+        message.get("failed", 0),
     )

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from itertools import count
 
-from .errors import NetworkFileSystem
+from .errors import DiskFull, NetworkFileSystem
 
 #: File systems on which SQLite's locks or shared memory cannot be trusted.
 NETWORK_TYPES = frozenset(
@@ -66,6 +66,8 @@ def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:
 
 def is_disk_full(exc: BaseException) -> bool:
     """Whether an error says that no space (or quota) is left, from the file system or from SQLite."""
+    if isinstance(exc, DiskFull):
+        return True
     if isinstance(exc, OSError):
         return exc.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(exc, "sqlite_errorname", "") == "SQLITE_FULL"

@@ -11,6 +11,7 @@ from . import doorbell, reclaim
 from .broker import reports, sessions
 from .broker.sessions import LiveSession, SessionKind
 from .broker.work import Counts, Failure
+from .filesystems import is_disk_full
 from .settings import Settings
 from .store import Store, exists
 
@@ -49,7 +50,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the draining ended; the failures are those since the first of the servers started."""
+    """How the draining ended; the failures are those since the first of the servers, or the last one, started."""
 
     verdict: Verdict
     pending: int
@@ -61,7 +62,9 @@ def drain(store: Store, show: Callable[[Progress], None], *, wait: bool = True, 
     servers = _servers_soon(store)
     if not servers:
         pending = reports.counts(store.database).live
-        return Ending(Verdict.NO_SERVER if pending else Verdict.NOTHING_TO_DO, pending)
+        last = sessions.last_queue_start(store.database)
+        failures = () if last is None else tuple(reports.failures_since(store.database, last))
+        return Ending(Verdict.NO_SERVER if pending else Verdict.NOTHING_TO_DO, pending, failures)
     since = min(server.created for server in servers)
     if not wait:
         _ask(store, servers)
@@ -102,14 +105,25 @@ def _ask(store: Store, servers: list[LiveSession]) -> None:
         doorbell.ring([server.address for server in asked])
 
 
+def _ask_patiently(store: Store, servers: list[LiveSession]) -> str | None:
+    """Ask; on a full disk that cannot be written down yet: why it was not."""
+    try:
+        _ask(store, servers)
+    except Exception as exc:
+        if not is_disk_full(exc):
+            raise
+        return "the disk of the store is full"
+    return None
+
+
 def _watch(store: Store, show: Callable[[Progress], None], deadline: float | None) -> Verdict:
     most, reclaimed = 0, time.monotonic()
     while servers := _servers(store):
-        _ask(store, servers)
+        full = _ask_patiently(store, servers)
         began = time.monotonic()
         counts = reports.counts(store.database)
         most = max(most, counts.live)
-        paused = next((server.paused for server in servers if server.paused), None)
+        paused = next((server.paused for server in servers if server.paused), full)
         show(Progress(most - counts.live, most, counts, paused))
         now = time.monotonic()
         if deadline is not None and now >= deadline:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from . import attempt, foreign, owner, reclaim, sidecars
-from .broker import claims, progress, reports, sessions
+from .broker import claims, progress, reports, sessions, submissions
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import LIVE, Outcome, RequestState
 from .broker.work import Running
@@ -129,6 +129,8 @@ class InlineSession:
         if time.monotonic() - self._reclaimed > RECLAIM_SECONDS:
             self._reclaimed = time.monotonic()
             self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+            with self.store.database.transaction() as connection:
+                submissions.take_over(connection, request_id, self.id)
         # Who was to key or deliver may have died between two transactions, or have left it to us.
         self.clerk.handle(self.clerk.leftovers())
         self._look_at_foreign_futures(request_id)

@@ -33,6 +33,8 @@ from .worker import Configuration, Mode
 
 #: The safety net under lost rings.
 TICK_SECONDS = 1.0
+#: Signals that come closer together are one.
+SAME_SIGNAL_SECONDS = 0.2
 #: How often dead sessions are looked for.
 RECLAIM_SECONDS = 5.0
 #: How long workers have to leave after the second signal.
@@ -66,6 +68,7 @@ class Server:
         self._started: dict[int, float] = {}
         # A handler only notes the signal: it may come in the middle of anything.
         self._signals: list[int] = []
+        self._signaled = -SAME_SIGNAL_SECONDS
 
     # -- the main loop ----------------------------------------------------------------------
     def run(self) -> None:
@@ -275,6 +278,11 @@ class Server:
             self._obey_signal()
 
     def _obey_signal(self) -> None:
+        now = time.monotonic()
+        if now - self._signaled < SAME_SIGNAL_SECONDS:
+            # timeout(1) signals the process and then its whole group: that is one wish.
+            return
+        self._signaled = now
         if self._mode is Mode.WORK:
             self._mode = Mode.FINISH
             self._tell(EventKind.STOPPING, "finishing what runs; again to stop at once")
@@ -332,9 +340,11 @@ class Server:
         return True
 
     def _idle_for(self) -> float:
+        """Seconds without work; negative while there is some."""
         now = time.monotonic()
         if not self._pool.is_idle or not reports.is_idle(self._store.database):
             self._idle_since = now
+            return -1.0
         return now - self._idle_since
 
     def _wake_myself(self) -> None:

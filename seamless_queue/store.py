@@ -22,6 +22,8 @@ from .settings import Settings
 
 DATABASE_NAME = "seamless.db"
 LOCK_NAME = ".lock"
+#: What a store may hold before its database is made.
+UNFINISHED = frozenset({"buffers", "work", LOCK_NAME})
 
 READ_FACTS = "SELECT name, value FROM facts"
 WRITE_FACT = "INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)"
@@ -72,8 +74,11 @@ def open_store(settings: Settings) -> Store:
 
 
 def exists(settings: Settings) -> bool:
-    """Whether there is a store; opening would make one."""
-    return os.path.exists(os.path.join(settings.store, DATABASE_NAME))
+    """Whether there is a store at its place, or something else that opening it will complain of."""
+    path = settings.store
+    if not os.path.isdir(path):
+        return os.path.lexists(path)
+    return bool(set(os.listdir(path)) - UNFINISHED)
 
 
 def _prepare_directory(path: str) -> None:
@@ -91,8 +96,10 @@ def _prepare_directory(path: str) -> None:
             f"the store {path} belongs to user {status.st_uid}, not to you ({os.geteuid()}); "
             "use your own with --store or SEAMLESS_CACHE"
         )
-    if not os.path.exists(os.path.join(path, DATABASE_NAME)):
-        if set(os.listdir(path)) - {"buffers", "work", LOCK_NAME}:
+    # Looked at once: another process may be making the store just now.
+    names = set(os.listdir(path))
+    if DATABASE_NAME not in names:
+        if names - UNFINISHED:
             raise NotAStore(f"{path} is not empty and not a store; choose an empty directory with --store")
         _make(path)
     if not os.access(path, os.W_OK) or os.statvfs(path).f_flag & os.ST_RDONLY:

@@ -244,6 +244,7 @@ def _ended(running: Running, finished: Finished, consequences: Consequences) -> 
         "exit_code": finished.exit_code,
         "again": consequences.again,
         "differed": consequences.differed,
+        "failed": consequences.failed,
     }
 
 

@@ -63,6 +63,8 @@ class LocalFiles:
         path = canonical(path)
         if self.is_unsubmitted(path) or self.promise(path) is not None:
             return Kind.FUTURE
+        if self.unsubmitted_below(path) or submissions.writers_below(self.store.database, os.fsencode(path)):
+            return Kind.DIRECTORY
         return None
 
     def which(self, command: str) -> str | None:

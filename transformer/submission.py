@@ -22,7 +22,7 @@ from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.store import Store
 
 from . import directories, plain
-from .commandline import CommandPlan, Input, UsageError
+from .commandline import CommandPlan, Input, Kind, UsageError
 from .context import Context
 from .keying import identify
 from .localfiles import LocalFiles, Promise, canonical
@@ -177,13 +177,15 @@ class Submitter:
         if promise is not None:
             dependency = _dependency(entry.name, path, promise, promise.part)
             return Pin(entry.name, None, executable=entry.executable), [dependency]
-        if os.path.isdir(path):
+        if os.path.isdir(path) or (entry.kind is Kind.DIRECTORY and not os.path.exists(path + sidecars.CHECKSUM)):
             return self._directory_pin(entry, path, staged)
         return self._file_pin(entry, path, staged), []
 
     def _directory_pin(self, entry: Input, path: str, staged: Staged) -> tuple[Pin, list[NewDependency]]:
         promises = self.files.promises_below(path)
-        checksum = self.store.buffers.stage(plain.dump(directories.stage(self.store, path, staged)), staged)
+        # A directory that is not there yet has nothing but what is promised.
+        index = directories.stage(self.store, path, staged) if os.path.isdir(path) else {}
+        checksum = self.store.buffers.stage(plain.dump(index), staged)
         if not promises:
             self._compare(path, checksum)
         pin = Pin(entry.name, checksum, directory=True)
@@ -218,7 +220,7 @@ class Submitter:
         if named is not None and named != checksum:
             raise SeamlessError(
                 f"{path} and {path}.CHECKSUM disagree (digest {self.store.digest.name}): the file was changed "
-                "after the sidecar was written; remove the one that is wrong"
+                f"after the sidecar was written; remove {path}.CHECKSUM to use the file as it is"
             )
 
     def _measure(self, plan: CommandPlan) -> tuple[int, int]:

@@ -136,7 +136,7 @@ def _fail_all(connection: Any, doomed: list[tuple[int, str]]) -> Consequences:
         if outputs:
             ended.append(request_id)
         doomed.extend(_dependents(connection, request_id, command, error))
-    return Consequences(ended=tuple(ended), sessions=_sessions(lanes))
+    return Consequences(ended=tuple(ended), sessions=_sessions(lanes), failed=len(lanes))
 
 
 def _dependents(connection: Any, request_id: int, command: str, error: str) -> list[tuple[int, str]]:

@@ -117,6 +117,8 @@ class Consequences(NamedTuple):
     differed: bool = False
     #: whether the job goes back to be claimed again
     again: bool = False
+    #: how many requests failed, those downstream included
+    failed: int = 0
 
     def and_then(self, other: Consequences) -> Consequences:
         """Both."""
@@ -127,6 +129,7 @@ class Consequences(NamedTuple):
             self.sessions + other.sessions,
             self.differed or other.differed,
             self.again or other.again,
+            self.failed + other.failed,
         )
 
 

@@ -11,13 +11,16 @@ COUNTS = f"""SELECT state, COUNT(*) FROM requests
     WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} AND {IS_LIVE} GROUP BY state"""
 RUNNING = f"SELECT COUNT(*) FROM jobs WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING)}"
 ANY_LIVE = f"SELECT 1 FROM requests WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} AND {IS_LIVE} LIMIT 1"
-# A failure that a later request for the same thing has made good is no news any more.
+_MADE_GOOD = f"""later.directory = requests.directory AND later.id > requests.id
+        AND later.finished >= requests.finished AND later.{among(RequestState.DELIVERED)}"""
+# A failure that a later request for the same thing has made good is no news any more. The same thing is the
+# same job, or where its inputs were not known at submit, what its identity is computed from.
 FAILURES = f"""SELECT requests.id, requests.command, requests.directory, requests.error, jobs.checksum FROM requests
     LEFT JOIN jobs ON jobs.id = requests.job_id
     WHERE requests.lane = {QUEUE_LANE} AND requests.{among(RequestState.FAILED)} AND requests.finished >= ?
-    AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.specification = requests.specification
-        AND later.directory = requests.directory AND later.id > requests.id AND later.finished >= requests.finished
-        AND later.{among(RequestState.DELIVERED)})
+    AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.job_id = requests.job_id AND {_MADE_GOOD})
+    AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE requests.specification IS NOT NULL
+        AND later.specification = requests.specification AND {_MADE_GOOD})
     ORDER BY requests.id"""
 STATE = "SELECT state, error FROM requests WHERE id = ?"
 ENDED_PENDING = f"""SELECT DISTINCT request_id FROM outputs JOIN requests ON requests.id = outputs.request_id

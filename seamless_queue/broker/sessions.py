@@ -35,6 +35,7 @@ OPEN_WORKER = "INSERT INTO workers (session_id, pid, process_started, created) V
 END_WORKER = "UPDATE workers SET ended = ? WHERE id = ? AND ended IS NULL"
 RENEW = "UPDATE sessions SET lease_until = ? WHERE id = ? AND ended IS NULL"
 END = "UPDATE sessions SET ended = ?, paused = NULL WHERE id = ? AND ended IS NULL"
+LAST_QUEUE = f"SELECT MAX(created) FROM sessions WHERE kind = {SessionKind.QUEUE.value}"
 LIVE_SESSIONS = """SELECT id, kind, host, boot, pid_namespace, pid, process_started, address, workers, draining, paused,
     created, lease_until FROM sessions WHERE ended IS NULL ORDER BY id"""
 ADDRESSES = "SELECT address FROM sessions WHERE ended IS NULL AND kind = 0"
@@ -103,6 +104,12 @@ def live_sessions(database: Database, kind: SessionKind | None = None) -> list[L
         for row in database.rows(LIVE_SESSIONS)
     ]
     return [session for session in found if kind is None or session.kind is kind]
+
+
+def last_queue_start(database: Database) -> float | None:
+    """When the newest queue server of the store started, alive or not; None if there never was one."""
+    moment = database.row(LAST_QUEUE)[0]
+    return None if moment is None else float(moment)
 
 
 def worker_processes(database: Database, session: LiveSession) -> dict[int, ProcessIdentity]:

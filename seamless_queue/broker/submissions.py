@@ -42,6 +42,8 @@ REFRESH_JOB = f"""UPDATE jobs SET {_rerun.set}, lane = ?, priority = ?, retries 
 FORGET_RESULT = "UPDATE jobs SET result = NULL WHERE id = ? AND result = ?"
 TAKE_OVER = f"""UPDATE jobs SET lane = ? WHERE id = ? AND lane = {QUEUE_LANE} AND worker_id IS NULL
     AND {among(JobState.READY)}"""
+TAKE_OVER_WAITED = f"""UPDATE jobs SET lane = ? WHERE id = (SELECT job_id FROM requests WHERE id = ?)
+    AND lane = {QUEUE_LANE} AND worker_id IS NULL AND {among(JobState.READY)}"""
 _queue = move(RequestState.KEYABLE, RequestState.QUEUED)
 QUEUE_REQUEST = f"UPDATE requests SET {_queue.set}, job_id = ? WHERE id = ? AND {_queue.guard}"
 WRITER = f"""SELECT requests.id, outputs.name, outputs.path, requests.command FROM outputs
@@ -120,6 +122,11 @@ def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> 
     consequences = progress.settle(connection, job_id, result)
     state = RequestState.DELIVERING if wish.outputs else RequestState.DELIVERED
     return Submitted(request_id, state, job_id, result), consequences
+
+
+def take_over(connection: Any, request_id: int, lane: int) -> None:
+    """The queue had begun what this request waits for, and has given it back: maybe no server is left."""
+    connection.execute(TAKE_OVER_WAITED, (lane, request_id))
 
 
 def _insert_request(connection: Any, new: NewRequest, now: float) -> int:

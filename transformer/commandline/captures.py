@@ -27,8 +27,8 @@ class Captures:
     def add_redirect(self, text: str) -> str:
         """Capture the target of a redirection and return its name inside the job."""
         name = inside_name(text, "redirection target")
-        # -cp a:b has already said where a goes.
-        if name not in self._targets:
+        # -cp a:b has already said where a goes, and everything inside of it.
+        if not any(name == known or name.startswith(known + "/") for known in self._targets):
             self._add(name, name)
         return name
 

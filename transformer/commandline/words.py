@@ -149,6 +149,11 @@ class WordTyper:
 
     def _check_extension(self, word: str, number: int) -> None:
         if self._options.guess_extension and extension(word) and not _is_number(word):
+            if any(character in word for character in "*?["):
+                raise ArgumentError(
+                    f"argument #{number} {word!r} is a wildcard, which is not expanded here: "
+                    "leave it unquoted so that your shell expands it, or name the files with -i and give -g1"
+                )
             raise ArgumentError(
                 f"argument #{number} {word!r} has an extension but does not exist as a file: "
                 "correct the name, or give -g1 to pass it as a value"
