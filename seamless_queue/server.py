@@ -34,7 +34,7 @@ from .worker import Configuration, Mode
 #: The safety net under lost rings.
 TICK_SECONDS = 1.0
 #: Signals that come closer together are one.
-SAME_SIGNAL_SECONDS = 0.2
+SAME_SIGNAL_SECONDS = 0.02
 #: How often dead sessions are looked for.
 RECLAIM_SECONDS = 5.0
 #: How long workers have to leave after the second signal.

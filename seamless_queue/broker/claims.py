@@ -31,8 +31,9 @@ ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? A
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id = ? AND worker_id = ? AND {_begin.guard} RETURNING checksum, fence, timeout"""
+# Of several requests the newest says in which environment: its submitter has seen the latest state of things.
 WISH = f"""SELECT id, command, context FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
-    ORDER BY id LIMIT 1"""
+    ORDER BY id DESC LIMIT 1"""
 _done = move(JobState.RUNNING, JobState.DONE)
 _failed = move(JobState.RUNNING, JobState.FAILED)
 _again = move(JobState.RUNNING, JobState.READY)
