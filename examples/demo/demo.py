@@ -29,13 +29,15 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = ("identifiers.py", "merge.awk")
 #: Tests, other people's packages, and programs that only travel with the library.
 LEFT_OUT = {"test", "tests", "site-packages", "dist-packages", "idlelib", "lib2to3", "turtledemo", "__pycache__"}
-COUNT = "python3 identifiers.py source/{module} | sort | uniq -c > counts/{name}.txt"
+# -S: without the packages of the environment Python starts faster.
+COUNT = "python3 -S identifiers.py source/{module} | sort | uniq -c > counts/{name}.txt"
 MERGE = "cat counts/* | awk -f merge.awk | sort -k1,1nr -k3 > totals.txt"
 TABLE_ROWS = 15
 
 
 def main() -> int:
     """Run the demo; the exit status."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     options = _options()
     directory = Path(options.directory).resolve()
     modules = list(_modules(Path(options.library)))[: options.limit]
@@ -110,8 +112,9 @@ def _run(directory: Path, workers: int) -> int:
     log = directory / "queue.log"
     log.unlink(missing_ok=True)
     _command(directory, "seamless-run", "--qsubmit", "--batch", "commands.txt")
-    _command(directory, "seamless-run", "--qsubmit", "-i", "counts", "-c", MERGE)
-    print(f"# {len(list(directory.glob('**/*.FUTURE')))} files are promised; the merge waits for them\n")
+    # Quiet: it would name every file that it waits for.
+    _command(directory, "seamless-run", "--quiet", "--qsubmit", "--input", "counts", "-c", MERGE)
+    _show_promises(directory)
     with _server(directory, workers, log):
         _command(directory, "seamless-queue-finish")
     return sum(line.split()[2] == "started" for line in log.read_text().splitlines())
@@ -120,7 +123,7 @@ def _run(directory: Path, workers: int) -> int:
 @contextmanager
 def _server(directory: Path, workers: int, log: Path) -> Iterator[None]:
     words = ("seamless-queue", "--quiet", "--workers", str(workers), "--log-file", log.name)
-    print(f"$ {shlex.join(words)} &", flush=True)
+    print(f"$ {shlex.join(words)} &")
     server = subprocess.Popen([_program(words[0]), *words[1:]], cwd=directory, env=_environment(directory))
     try:
         yield
@@ -132,7 +135,7 @@ def _server(directory: Path, workers: int, log: Path) -> Iterator[None]:
 
 
 def _command(directory: Path, *words: str) -> None:
-    print(f"$ {shlex.join(words)}", flush=True)
+    print(f"$ {shlex.join(words)}")
     done = subprocess.run([_program(words[0]), *words[1:]], cwd=directory, env=_environment(directory), check=False)
     if done.returncode:
         sys.exit(f"demo: {words[0]} ended with exit status {done.returncode}")
@@ -149,6 +152,12 @@ def _environment(directory: Path) -> dict[str, str]:
 
 
 # -- what there is to see ------------------------------------------------------------------------
+def _show_promises(directory: Path) -> None:
+    promised = len(list(directory.glob("counts/*.FUTURE")))
+    if promised:
+        print(f"# nothing has run yet; the merge waits for {promised} files, each announced by a .FUTURE beside it")
+
+
 def _show_table(totals: Path) -> None:
     rows = [line.split() for line in totals.read_text().splitlines()]
     print(f"\nThe {TABLE_ROWS} most frequent of {len(rows)} identifiers (totals.txt):\n")

@@ -1,0 +1,1 @@
+"""Long runs under abuse; `make stress`."""

@@ -1,0 +1,114 @@
+"""Each dangerous library has one door; nothing else opens it (found by reading the source)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("seamless_queue", "transformer", "cli", "seamless", "migrations")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+#: Library: where it may be imported.
+DOORS = {
+    "watchdog": {"seamless_queue/watchers.py"},
+    "subprocess": {"seamless_queue/processes.py"},
+    "pysqlite3": {"seamless_queue/driver.py"},
+    "sqlite3": {"seamless_queue/driver.py"},
+    "sqlalchemy": {"seamless_queue/models.py"},
+    "alembic": {"seamless_queue/schema.py"},
+}
+#: Whole rooms that may use a library.
+ROOMS_OF = {"sqlalchemy": "migrations/", "alembic": "migrations/"}
+#: Nothing may start processes or share memory behind our back.
+FORBIDDEN = ("multiprocessing", "concurrent.futures", "pty")
+#: What sets a handler, a mask or a wake-up, in the module `signal`.
+HANDLERS = {"signal", "set_wakeup_fd", "sigaction", "siginterrupt", "pthread_sigmask", "setitimer", "alarm"}
+#: What starts processes behind the back of `subprocess`.
+STARTERS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp", "execv", "execve", "execvp", "execvpe"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported when the code runs (not for the type checker alone)."""
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def calls_on(tree: ast.Module, module: str) -> set[str]:
+    """The attributes of a module that are used."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
+    }
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    return {name_of(path): ast.parse(path.read_text()) for path in SOURCES}
+
+
+def test_the_scan_sees_the_sources(trees: dict[str, ast.Module]) -> None:
+    assert {"seamless_queue/driver.py", "transformer/bash.py", "cli/run.py", "migrations/env.py"} <= set(trees)
+
+
+@pytest.mark.parametrize("library", sorted(DOORS))
+def test_a_library_is_imported_at_its_door_only(trees: dict[str, ast.Module], library: str) -> None:
+    users = {name for name, tree in trees.items() if library in {found.partition(".")[0] for found in imports(tree)}}
+    assert {name for name in users - DOORS[library] if not name.startswith(ROOMS_OF.get(library, "-"))} == set()
+
+
+@pytest.mark.parametrize("library", FORBIDDEN)
+def test_some_libraries_are_not_used_at_all(trees: dict[str, ast.Module], library: str) -> None:
+    assert [name for name, tree in trees.items() if library in set(imports(tree))] == []
+
+
+def test_signal_handlers_are_set_in_one_module(trees: dict[str, ast.Module]) -> None:
+    setters = {name for name, tree in trees.items() if calls_on(tree, "signal") & HANDLERS}
+    assert setters == {"seamless_queue/signals.py"}
+
+
+def test_no_process_is_started_but_by_subprocess(trees: dict[str, ast.Module]) -> None:
+    found = {name: calls_on(tree, "os") & STARTERS for name, tree in trees.items()}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+def test_no_command_runs_python_code_between_fork_and_exec() -> None:
+    assert [name_of(path) for path in SOURCES if "preexec_fn" in path.read_text()] == []
+
+
+def test_nobody_opens_the_database_file_itself(trees: dict[str, ast.Module]) -> None:
+    """POSIX drops all locks of a file when any descriptor of it closes."""
+    users = {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "DATABASE_NAME"
+    }
+    assert users == {"seamless_queue/store.py"}
+    # Made, empty, before anybody can have it open.
+    assert "O_EXCL" in (ROOT / "seamless_queue" / "store.py").read_text()
+
+
+def test_the_rooms_are_imported_by_their_installed_names(trees: dict[str, ast.Module]) -> None:
+    wrong = {"transformer", "cli", "migrations"}
+    assert [name for name, tree in trees.items() if wrong & {found.partition(".")[0] for found in imports(tree)}] == []
