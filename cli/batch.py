@@ -11,12 +11,14 @@ import click
 from seamless.transformer.commandline import CommandPlan, plan_text
 from seamless.transformer.localfiles import LocalFiles, canonical
 from seamless.transformer.submission import Submitter
+from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest
+from seamless_queue.broker.states import RequestState
 from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store, open_store
 
-from .entry import speaker
+from .entry import say, speaker
 from .replaying import NAME
 from .running import make_submitter
 from .runoptions import RunOptions, bash_accepts
@@ -37,7 +39,7 @@ def submit_batch(options: RunOptions) -> int:
             batch.flush()
         if options.verbose:
             speaker(NAME, options.quiet)(f"{batch.count} requests submitted")
-        return 0
+        return 1 if batch.failed else 0
     finally:
         store.close()
 
@@ -56,6 +58,7 @@ class _Batch:
     store: Store
     options: RunOptions
     count: int = 0
+    failed: int = 0
     _files: LocalFiles = field(init=False)
     _submitter: Submitter = field(init=False)
     _requests: list[NewRequest] = field(default_factory=list)
@@ -100,6 +103,15 @@ class _Batch:
             from .inlinerun import follow_up
 
             follow_up(self.store, consequences)
+            self._tell_failures(consequences)
+
+    def _tell_failures(self, consequences: Consequences) -> None:
+        """What was answered from the store, but could not be written."""
+        for request_id in consequences.deliver:
+            state, error = reports.request_state(self.store.database, request_id)
+            if state is RequestState.FAILED:
+                self.failed += 1
+                say(NAME, f"error: request {request_id}: {error}")
 
 
 class BadLine(SeamlessError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -71,21 +72,27 @@ def _status(command: click.Command, name: str) -> int:
         sys.stdout.flush()
         return int(status or 0)
     except BrokenPipeError:
-        # Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return BROKEN_PIPE
+        return _nobody_reads()
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.UsageError as exc:
         return _complain(name, f"{exc.format_message()} (see {name} --help)", 2)
     except click.ClickException as exc:
         return _complain(name, exc.format_message(), exc.exit_code)
-    except (Interrupted, KeyboardInterrupt, click.Abort):
+    except (Interrupted, KeyboardInterrupt, click.Abort) as exc:
+        if isinstance(exc, Interrupted) and exc.number == signal.SIGPIPE:
+            return _nobody_reads()
         return _complain(name, "interrupted", INTERRUPTED)
     except Exception as exc:
         if os.environ.get("SEAMLESS_DEBUG"):
             raise
         return _complain(name, _in_words(exc), getattr(exc, "exit_code", 1))
+
+
+def _nobody_reads() -> int:
+    # Python would complain again when it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return BROKEN_PIPE
 
 
 def _in_words(exc: Exception) -> str:

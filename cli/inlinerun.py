@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 
 from seamless.transformer import functions
@@ -47,7 +48,11 @@ class Screen:
         """Pass on what is new."""
         for source, target in self._sources:
             while part := os.read(source, PIECE_BYTES):
-                os.write(target, part)
+                try:
+                    os.write(target, part)
+                except BrokenPipeError:
+                    # Not an error of the job, which others may want too: we go, as by SIGPIPE.
+                    raise Interrupted(signal.SIGPIPE) from None
 
     def close(self) -> None:
         """Stop following."""

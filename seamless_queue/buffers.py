@@ -147,7 +147,7 @@ class BufferStore:
         checksum = self.digest.of(data)
         if len(data) <= SMALL_BYTES:
             staged.small[checksum] = data
-        elif not self._is_there(checksum, len(data)):
+        elif not self._is_verified(checksum):
             temporary, descriptor = self._new_file()
             try:
                 _write_all(descriptor, data)
@@ -211,9 +211,8 @@ class BufferStore:
             checksum = self.digest.of_descriptor(descriptor)
         finally:
             os.close(descriptor)
-        if not self._is_there(checksum, status.st_size):
-            os.chmod(path, 0o600)
-            self._publish(path, checksum)
+        os.chmod(path, 0o600)
+        self._publish(path, checksum)
         return checksum
 
     # -- inside -----------------------------------------------------------------------------
@@ -247,24 +246,23 @@ class BufferStore:
                 os.close(descriptor)
         finally:
             os.close(source)
-        if self._is_there(checksum, size):
-            os.unlink(temporary)
-        else:
-            self._publish(temporary, checksum)
+        self._publish(temporary, checksum)
         return checksum
 
     def _new_file(self) -> tuple[str, int]:
         path = f"{self.directory}/.new/{unique_name()}"
         return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
-    def _is_there(self, checksum: str, size: int) -> bool:
-        """Whether a file of the right size is in place; one of another size is damaged and replaced."""
+    def _is_verified(self, checksum: str) -> bool:
+        """Whether this process has seen the file to be good, as it is now."""
         try:
-            return os.stat(self.path(checksum)).st_size == size
+            status = os.stat(self.path(checksum))
         except FileNotFoundError:
             return False
+        return (checksum, status.st_ino, status.st_size, status.st_mtime_ns) in self._verified
 
     def _publish(self, temporary: str, checksum: str) -> None:
+        """Put a good file in place, also of one that is there: that one may be damaged."""
         path = self.path(checksum)
         if self._durable:
             _sync(temporary)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from . import foreign, owner, processes, reclaim, sidecars
+from . import foreign, owner, processes, reclaim, sidecars, workdir
 from .broker import claims, reports, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -182,6 +182,7 @@ class Server:
             with self._store.database.transaction() as connection:
                 consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
             self._follow_up(consequences)
+            workdir.remove_those_of(self._store.work, member.id)
 
     def _replace_workers(self) -> None:
         if self._mode is Mode.WORK:

@@ -133,8 +133,17 @@ def _command(path: str, item: object) -> dict[str, str]:
     commands = {}
     for key, value in item.value:
         _check_key(path, key.start_mark.line + 1, str(key.value))
-        commands[str(key.value)] = str(value.value)
+        commands[str(key.value)] = _scalar(path, str(key.value), value)
     return commands
+
+
+def _scalar(path: str, key: str, value: object) -> str:
+    import yaml
+
+    if not isinstance(value, yaml.ScalarNode) or not value.value:
+        line = value.start_mark.line + 1  # type: ignore[attr-defined]
+        raise ConfigurationError(f"{path}, line {line}: {key} wants one value, such as '- {key}: VALUE'")
+    return str(value.value)
 
 
 def _check_key(path: str, line: int, key: str) -> None:

@@ -95,6 +95,13 @@ def _unlock(path: str) -> None:
                     os.chmod(f"{place}/{name}", 0o700)
 
 
+def remove_those_of(parent: str, worker_id: int) -> None:
+    """Remove what a dead worker has left."""
+    for name in os.listdir(parent):
+        if owner_of(name) == worker_id:
+            remove(os.path.join(parent, name))
+
+
 def owner_of(name: str) -> int | None:
     """The worker that a directory of this name belongs to; None for a name that is not ours."""
     worker, dash, number = name.partition("-")

@@ -173,6 +173,7 @@ class Submitter:
 
     def _pin(self, entry: Input, staged: Staged) -> tuple[Pin, list[NewDependency]]:
         path = canonical(entry.path)
+        self._refuse_store(path)
         promise = self.files.promise(path)
         if promise is not None:
             dependency = _dependency(entry.name, path, promise, promise.part)
@@ -180,6 +181,12 @@ class Submitter:
         if os.path.isdir(path) or (entry.kind is Kind.DIRECTORY and not os.path.exists(path + sidecars.CHECKSUM)):
             return self._directory_pin(entry, path, staged)
         return self._file_pin(entry, path, staged), []
+
+    def _refuse_store(self, path: str) -> None:
+        """Reading the store as an input would drop the locks on its database (and never end)."""
+        store = os.path.realpath(self.store.path) + os.sep
+        if store.startswith(os.path.join(path, "")) or path.startswith(store):
+            raise UsageError(f"input {path} holds the store {self.store.path}; name a part without it, or use --store")
 
     def _directory_pin(self, entry: Input, path: str, staged: Staged) -> tuple[Pin, list[NewDependency]]:
         promises = self.files.promises_below(path)

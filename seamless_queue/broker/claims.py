@@ -206,6 +206,8 @@ def _revive_if_wanted(connection: Any, job_id: int) -> None:
     wanted = connection.execute(progress.STILL_WANTED, (job_id,)).fetchone()
     if wanted is not None:
         connection.execute(REVIVE, (wanted[0], job_id))
+    else:
+        connection.execute(progress.RESTORE, (job_id,))
 
 
 def _record(

@@ -19,11 +19,11 @@ CLAIM = f"""UPDATE requests SET deliverer = ? WHERE id = ? AND deliverer IS NULL
         WHERE mine.request_id = requests.id AND rival.id <> requests.id AND rival.deliverer IS NOT NULL)
     RETURNING job_id, directory, sidecars_only"""
 RESULT = "SELECT result FROM jobs WHERE id = ?"
-# What a newer request has written, or is about to, an older one leaves alone.
+# What a newer request has written an older one leaves alone.
 OUTPUTS = f"""SELECT name, path FROM outputs AS mine WHERE request_id = ? AND NOT EXISTS (
         SELECT 1 FROM outputs AS newer JOIN requests ON requests.id = newer.request_id
         WHERE newer.path = mine.path AND newer.request_id > mine.request_id
-        AND requests.{among(RequestState.DELIVERING, RequestState.DELIVERED)})"""
+        AND requests.{among(RequestState.DELIVERED)})"""
 _delivered = move(RequestState.DELIVERING, RequestState.DELIVERED)
 _superseded = move(RequestState.DELIVERING, RequestState.SUPERSEDED)
 DELIVERED = f"""UPDATE requests SET {_delivered.set}, finished = ?, deliverer = NULL

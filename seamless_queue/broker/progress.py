@@ -29,7 +29,8 @@ FAIL = f"""UPDATE requests SET {_failed.set}, finished = ?, error = ?, deliverer
 WANTING = f"SELECT id FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}"
 DEPENDENTS = f"""SELECT DISTINCT dependencies.request_id, dependencies.path FROM dependencies
     JOIN requests ON requests.id = dependencies.request_id
-    WHERE dependencies.upstream_id = ? AND requests.{among(RequestState.WAITING, RequestState.KEYABLE)}"""
+    WHERE dependencies.upstream_id = ? AND dependencies.checksum IS NULL
+    AND requests.{among(RequestState.WAITING, RequestState.KEYABLE)}"""
 _canceled = move(*LIVE, RequestState.CANCELED)
 CANCEL = f"""UPDATE requests SET {_canceled.set}, finished = ?, error = ?, deliverer = NULL
     WHERE id = ? AND {_canceled.guard} RETURNING lane, command, outputs, job_id"""
@@ -47,7 +48,12 @@ _OF_REMAINING = f"FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)
 RECOMPUTE = f"""UPDATE jobs SET priority = (SELECT MAX(priority) {_OF_REMAINING}),
     retries = MIN(retries, (SELECT MAX(retries) {_OF_REMAINING})),
     timeout = (SELECT CASE WHEN COUNT(timeout) = COUNT(*) THEN MAX(timeout) END {_OF_REMAINING}) WHERE id = ?"""
-MOVE_LANE = f"UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}"
+MOVE_LANE = f"""UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}
+    AND lane NOT IN (SELECT lane FROM requests WHERE job_id = jobs.id AND requests.{among(RequestState.QUEUED)})"""
+_restored = move(JobState.CANCELED, JobState.DONE)
+RESTORE = (
+    f"UPDATE jobs SET {_restored.set} WHERE id = ? AND {_restored.guard} AND worker_id IS NULL AND result IS NOT NULL"
+)
 
 
 def upstream_failed(request_id: int, command: str, error: str | None) -> str:
@@ -112,6 +118,7 @@ def _release_job(connection: Any, job_id: int) -> None:
     if wanted is None:
         connection.execute(CANCEL_READY, (job_id,))
         connection.execute(CANCEL_RUNNING, (job_id,))
+        connection.execute(RESTORE, (job_id,))
     else:
         connection.execute(RECOMPUTE, (job_id,) * 4)
         # The session that would have run it may be the one that gives up: whoever is left takes it over.

@@ -23,12 +23,13 @@ FAILURES = f"""SELECT requests.id, requests.command, requests.directory, request
         AND later.specification = requests.specification AND {_MADE_GOOD})
     ORDER BY requests.id"""
 STATE = "SELECT state, error FROM requests WHERE id = ?"
-ENDED_PENDING = f"""SELECT DISTINCT request_id FROM outputs JOIN requests ON requests.id = outputs.request_id
+ENDED_PENDING = f"""SELECT DISTINCT request_id FROM outputs INDEXED BY outputs_pending
+    JOIN requests ON requests.id = outputs.request_id
     WHERE outputs.pending = 1 AND NOT requests.{among(*LIVE)}"""
-LIVE_OUTPUTS = f"""SELECT outputs.request_id, outputs.path FROM outputs
+LIVE_OUTPUTS = f"""SELECT outputs.request_id, outputs.path FROM outputs INDEXED BY outputs_pending
     JOIN requests ON requests.id = outputs.request_id WHERE outputs.pending = 1 AND requests.{among(*LIVE)}
     ORDER BY outputs.request_id"""
-LIVE_OUTPUTS_OF = f"""SELECT outputs.request_id, outputs.path FROM outputs
+LIVE_OUTPUTS_OF = f"""SELECT outputs.request_id, outputs.path FROM outputs INDEXED BY outputs_pending
     JOIN requests ON requests.id = outputs.request_id
     WHERE outputs.pending = 1 AND requests.lane = ? AND requests.{among(*LIVE)}"""
 LAST_ATTEMPT = """SELECT exit_code, error, stdout, stderr FROM attempts

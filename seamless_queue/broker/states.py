@@ -4,6 +4,7 @@
                  └───────────┴──────────┴────────────┴──▶ failed | canceled | superseded
     job:      ready ──▶ running ──▶ done         done ──▶ ready      on refresh, or when its bytes are gone
                 ▲          ├──▶ failed           failed | canceled ──▶ ready    when asked for again
+                │          │                     canceled ──▶ done              it was only refreshed
                 └──────────┴──▶ canceled         running ──▶ ready    its worker died, or gave it back
 
 Statements take their SQL for a state from `move`, so nothing else can write one.
@@ -80,6 +81,8 @@ JOB_MOVES = frozenset(
         (JobState.DONE, JobState.READY),
         (JobState.FAILED, JobState.READY),
         (JobState.CANCELED, JobState.READY),
+        # only a refresh was canceled: the result is still there
+        (JobState.CANCELED, JobState.DONE),
     }
 )
 

@@ -1,9 +1,9 @@
 """A place of one's own for a test: directory, home, store, environment, and everything started in it.
 
-    top/w        the user's directory
-    top/home     HOME; the default store is in it
-    top/gates    files by which commands and tests wait for each other
-    top/counter  one line for every real execution that asks for it
+top/w        the user's directory
+top/home     HOME; the default store is in it
+top/gates    files by which commands and tests wait for each other
+top/counter  one line for every real execution that asks for it
 """
 
 from __future__ import annotations
@@ -123,6 +123,13 @@ class Server(Background):
     def stop(self) -> Ended:
         """Ask once, as Ctrl-C does, and see it end."""
         self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def stop_now(self) -> Ended:
+        """Ask twice. Signals that come very close together count as one, so ask until it has understood."""
+        self.signal(signal.SIGINT)
+        self.says("finishing what runs")
+        until(lambda: "stopping at once" in self.log or self.signal(signal.SIGINT), "the second signal to be heard")
         return self.wait()
 
 

@@ -108,6 +108,15 @@ def test_not_a_store(shop: Shop) -> None:
     assert shop.names() == {"full/of.txt", "text/seamless.db"}
 
 
+def test_store_as_an_input(shop: Shop) -> None:
+    """Its database is nothing that anybody else may open."""
+    environment = {"SEAMLESS_CACHE": str(shop.dir / "sub" / "store")}
+    shop.good("true", env=environment)
+    for words in (("-i", ".", "ls"), ("-i", "sub", "ls"), ("-i", "sub/store/seamless.db", "true")):
+        for options in ((), ("--qsubmit",)):
+            refused(shop.run(*options, *words, env=environment), 2, "store", "--store")
+
+
 def test_truncated_store(shop: Shop) -> None:
     shop.good("true")
     database = shop.store / "seamless.db"

@@ -73,6 +73,18 @@ def test_upstream_in_the_same_batch_fails(shop: Shop) -> None:
     assert ended.err.count("failed: ") == 2
 
 
+def test_known_but_cannot_be_written(shop: Shop) -> None:
+    """Told at once: nobody else will."""
+    batch(shop, "echo 1 > x.txt\n")
+    shop.work_off()
+    (shop.dir / "x.txt").unlink()
+    (shop.dir / "x.txt").mkdir()
+    said = batch(shop, "echo 1 > x.txt\n", 1)
+    assert "x.txt is a directory" in said
+    ended = shop.run("--qsubmit", *COUNTED, "-c", "echo 1 > x.txt")
+    assert (ended.status, len(ended.lines)) == (1, 1)
+
+
 def test_misuse(shop: Shop) -> None:
     shop.write("jobs", "echo 1\n")
     for words in (

@@ -33,7 +33,8 @@ def test_replay(shop: Shop, to_stdout: str, to_stderr: str) -> None:
 def test_replay_of_much(shop: Shop) -> None:
     """100 MB on each stream; the counts are the shell's own."""
     size = 100_000_000
-    words = (*COUNTED, "-c", f"yes xxxxxxxxx | tr -d '\\n' | head -c {size} >&2 || true; yes yyyyyyyyy | tr -d '\\n' | head -c {size} || true")
+    much = "yes {0}{0}{0}{0} | tr -d '\\n' | head -c {1}".format
+    words = (*COUNTED, "-c", f"{much('x', size)} >&2; {much('y', size)}")
     for _ in range(2):
         script = 'exec 3>&1; { "$@" | sha256sum >&3; exit ${PIPESTATUS[0]}; } 2>&1 | sha256sum; exit ${PIPESTATUS[0]}'
         ended = shop.call("bash", "-c", script, "bash", "seamless-run", *words)
@@ -240,6 +241,19 @@ def test_reader_that_leaves_early(shop: Shop) -> None:
         assert (ended.status, ended.out, ended.err) == (141, b"1\n", "")
     ended = shop.bash("seamless-run -c 'seq 1000000' | tail -1")
     assert ended.out == b"1000000\n"
+
+
+def test_reader_that_leaves_takes_nothing_from_others(shop: Shop) -> None:
+    """The job was wanted by the queue as well."""
+    text = 'touch "$GATES/gate.runs"; until [ -e "$GATES/gate" ]; do yes | head -10000; done; echo 1 > x.txt; true'
+    words = ("-cp", "x.txt", "-c", text)
+    reader = shop.start("bash", "-c", '"$@" | sleep 0.1; exit ${PIPESTATUS[0]}', "bash", "seamless-run", *words)
+    shop.runs("gate")
+    shop.submit(*words)
+    assert (reader.wait().status, reader.err) == (141, "")
+    shop.let("gate")
+    shop.work_off()
+    assert shop.names() == {"x.txt"}
 
 
 def test_dry_project_stage(shop: Shop) -> None:

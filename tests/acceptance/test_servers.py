@@ -28,10 +28,7 @@ def test_second_signal_stops_at_once(shop: Shop) -> None:
     shop.submit(*shop.held("gate"), *COUNTED, "-c", "echo 1 > x.txt")
     server = shop.server("--workers", "1")
     shop.runs("gate")
-    server.signal(signal.SIGTERM)
-    server.says("finishing what runs")
-    server.signal(signal.SIGTERM)
-    assert server.wait().status == 0
+    assert server.stop_now().status == 0
     shop.everyone_gone()
     assert shop.rows("SELECT state, deaths, worker_id FROM jobs") == [(0, 0, None)]
     assert shop.names() == {"x.txt.FUTURE"}
@@ -50,10 +47,7 @@ def test_children_do_not_outlive_a_killed_server(shop: Shop) -> None:
     shop.everyone_gone()
     server = shop.server()
     until(lambda: server.log.count("started") == 1, "the second attempt")
-    server.signal(signal.SIGTERM)
-    server.says("finishing what runs")
-    server.signal(signal.SIGTERM)
-    assert server.wait().status == 0
+    assert server.stop_now().status == 0
     assert shop.store_leftovers() == []
     (shop.dir / "x.txt.FUTURE").unlink()
 

@@ -66,7 +66,7 @@ def test_awkward_names_as_shell_text_and_outputs(shop: Shop) -> None:
 
 
 def test_awkward_directory(shop: Shop) -> None:
-    place = shop.dir / "it's \"my\" dirécté ory"
+    place = shop.dir / 'it\'s "my" dirécté ory'
     place.mkdir()
     ended = shop.bash(TRANSCRIPT, cwd=place)
     assert ended.status == 0, ended

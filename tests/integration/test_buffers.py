@@ -202,13 +202,17 @@ def test_an_adopted_file_moves_in_if_it_is_large(store: Store, size: int) -> Non
         assert os.stat(store.buffers.path(checksum)).st_mode & 0o777 == 0o600
 
 
-def test_adopting_what_is_there_already_leaves_it_alone(store: Store) -> None:
+@pytest.mark.parametrize("again", ["adopt", "stage", "stage_file"])
+def test_keeping_again_mends_a_damaged_file_of_the_same_size(store: Store, tmp_path: Path, again: str) -> None:
     checksum = keep(store, LARGE)
-    before = os.stat(store.buffers.path(checksum))
+    Path(store.buffers.path(checksum)).write_bytes(LARGE[::-1])
     path = Path(store.work) / "output"
     path.write_bytes(LARGE)
-    assert store.buffers.adopt(str(path), Staged()) == checksum
-    assert os.stat(store.buffers.path(checksum)).st_ino == before.st_ino
+    if again == "stage":
+        store.buffers.stage(LARGE, Staged())
+    else:
+        getattr(store.buffers, again)(str(path), Staged())
+    assert store.buffers.read(checksum) == LARGE
 
 
 def test_a_file_with_a_second_name_is_copied_not_moved(store: Store, tmp_path: Path) -> None:

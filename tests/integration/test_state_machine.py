@@ -157,6 +157,8 @@ class QueueMachine(RuleBasedStateMachine):
             job, left = self.jobs[request.what], self._wanting(request.what)
             if left:
                 job.retries = min(job.retries, max(self.requests[other].retries for other in left))
+            elif job.state is J.READY and job.result:
+                job.state = J.DONE
             elif job.state in (J.READY, J.RUNNING):
                 job.state = J.CANCELED
         self._fail_below(number)
@@ -259,7 +261,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.desk.delivered(delivery)
         request = self.requests[number]
         newer = any(
-            other > number and rival.path == request.path and rival.state in (R.DELIVERING, R.DELIVERED)
+            other > number and rival.path == request.path and rival.state is R.DELIVERED
             for other, rival in self.requests.items()
         )
         request.state = R.SUPERSEDED if newer else R.DELIVERED
@@ -303,6 +305,8 @@ class QueueMachine(RuleBasedStateMachine):
         job.worker = None
         if self._wanting(what):
             job.state, job.deaths = J.READY, 0
+        elif job.result:
+            job.state = J.DONE
 
     def _fail_all(self, what: str) -> None:
         for number in self._wanting(what):
@@ -311,7 +315,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _fail_below(self, number: int) -> None:
         for below, request in self.requests.items():
-            if number in request.upstreams and request.state in (R.WAITING, R.KEYABLE):
+            unknown = number in request.upstreams and number not in request.known
+            if unknown and request.state in (R.WAITING, R.KEYABLE):
                 request.state = R.FAILED
                 self._fail_below(below)
 

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from acceptance.conftest import template  # noqa: E402
+from acceptance.conftest import template
 
 __all__ = ["template"]
 

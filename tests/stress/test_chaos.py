@@ -117,10 +117,7 @@ class Chaos:
     def interrupted(self) -> None:
         """Two signals: stop at once; that costs nobody an attempt."""
         self.go_on()
-        self.server.signal(signal.SIGTERM)
-        self.server.says("finishing what runs")
-        self.server.signal(signal.SIGINT)
-        assert self.server.wait().status == 0
+        assert self.server.stop_now().status == 0
         self.server = self.shop.server("--workers", "3")
 
     def spared(self) -> set[int]:
