@@ -18,7 +18,7 @@ from typing import Protocol
 
 from . import crashpoints, doorbell, sidecars
 from .broker import deliveries, progress, sessions, submissions
-from .broker.records import Consequences, Identity
+from .broker.records import Consequences, Identity, merged
 from .broker.work import Delivery, Finished, Keyable, Running
 from .buffers import Staged
 from .errors import SeamlessError
@@ -63,15 +63,12 @@ class Clerk:
         ready = consequences.again
         ring: set[int] = set(consequences.sessions)
         while consequences.key or consequences.deliver or consequences.ended:
-            following = Consequences()
-            for request_id in consequences.key:
-                ready = True
-                following = following.and_then(self._key(request_id))
-            for request_id in consequences.deliver:
-                following = following.and_then(self._deliver(request_id))
+            ready = ready or bool(consequences.key)
+            following = [self._key(request_id) for request_id in consequences.key]
+            following += [self._deliver(request_id) for request_id in consequences.deliver]
             for request_id in consequences.ended:
                 self.remove_futures(request_id)
-            consequences = following
+            consequences = merged(following)
             ring.update(consequences.sessions)
             ready = ready or consequences.again
         self._ring(ring)

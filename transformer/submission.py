@@ -16,6 +16,7 @@ from seamless_queue.broker.records import (
     NewOutput,
     NewRequest,
     Submitted,
+    merged,
 )
 from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError, printable
@@ -108,7 +109,7 @@ class Submitter:
 
     def submit(self, requests: list[NewRequest], staged: Staged) -> tuple[list[Submitted], Consequences]:
         """Record requests in one transaction, put their .FUTUREs in place, wake the queue: acknowledged."""
-        consequences = Consequences()
+        consequences: list[Consequences] = []
         done = []
         with self.store.database.transaction() as connection:
             staged.write(connection)
@@ -117,14 +118,15 @@ class Submitter:
             for request in requests:
                 submitted, following = submissions.submit(connection, request)
                 done.append(submitted)
-                consequences = consequences.and_then(following)
+                consequences.append(following)
         crashpoints.reached("submitted")
         for request, submitted in zip(requests, done, strict=True):
             self._promise(request, submitted)
+        self._withdraw(requests, done)
         crashpoints.reached("promised")
         if self.wishes.lane == QUEUE_LANE and any(submitted.result is None for submitted in done):
             self._wake_queue()
-        return done, consequences
+        return done, merged(consequences)
 
     def _wake_queue(self) -> None:
         # Imported here: an answer from the store wakes nobody.
@@ -141,6 +143,16 @@ class Submitter:
             # A directory that is still missing is made when there is something to put into it.
             with suppress(FileNotFoundError):
                 sidecars.write_new_future(os.fsdecode(output.path), content)
+
+    def _withdraw(self, requests: list[NewRequest], done: list[Submitted]) -> None:
+        """A busy worker may have been quicker than we: whoever delivered found no .FUTURE to remove."""
+        if not any(request.outputs for request in requests):
+            return
+        settled = submissions.settled(self.store.database, done[0].request_id, done[-1].request_id)
+        for request, submitted in zip(requests, done, strict=True) if settled else ():
+            if submitted.request_id in settled:
+                for output in request.outputs:
+                    sidecars.remove_future(os.fsdecode(output.path), self.store.id, submitted.request_id)
 
     # -- outputs ----------------------------------------------------------------------------
     def _outputs(self, plan: CommandPlan) -> tuple[NewOutput, ...]:

@@ -6,6 +6,7 @@ rather than dataclasses: making these classes is a good part of the start of eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .states import RequestState
@@ -122,15 +123,20 @@ class Consequences(NamedTuple):
 
     def and_then(self, other: Consequences) -> Consequences:
         """Both."""
-        return Consequences(
-            self.deliver + other.deliver,
-            self.key + other.key,
-            self.ended + other.ended,
-            self.sessions + other.sessions,
-            self.differed or other.differed,
-            self.again or other.again,
-            self.failed + other.failed,
-        )
+        return merged([self, other])
+
+
+def merged(several: Sequence[Consequences]) -> Consequences:
+    """All of them as one; a fan-out has thousands."""
+    return Consequences(
+        deliver=tuple(one for each in several for one in each.deliver),
+        key=tuple(one for each in several for one in each.key),
+        ended=tuple(one for each in several for one in each.ended),
+        sessions=tuple({one for each in several for one in each.sessions}),
+        differed=any(each.differed for each in several),
+        again=any(each.again for each in several),
+        failed=sum(each.failed for each in several),
+    )
 
 
 class Writer(NamedTuple):

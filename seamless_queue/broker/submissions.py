@@ -59,6 +59,8 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
 WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs FROM requests
     WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
+SETTLED = f"SELECT id FROM requests WHERE id BETWEEN ? AND ? AND outputs > 0 AND NOT {among(*UNFINISHED)}"
+
 
 def known(database: Database, checksum: str) -> Known | None:
     """What is known of an identity that is done; the caller checks that the bytes are there."""
@@ -84,6 +86,11 @@ def writers_below(database: Database, directory: bytes) -> list[Writer]:
     rows = database.rows(WRITERS_BELOW, (directory + b"/", directory + b"0"))
     newest = {bytes(row[2]): Writer(row[0], bytes(row[1]), bytes(row[2]), row[3]) for row in rows}
     return list(newest.values())
+
+
+def settled(database: Database, first: int, last: int) -> set[int]:
+    """Which of these requests have their result, or have ended without one."""
+    return {row[0] for row in database.rows(SETTLED, (first, last))}
 
 
 def keep_context(connection: Any, checksum: str, content: bytes) -> None:

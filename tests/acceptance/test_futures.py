@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from .shop import COUNTED, Shop, until
+from .shop import BIN, COUNTED, Shop, until
 
 
 def test_future_is_there_at_submit_before_any_server(shop: Shop) -> None:
@@ -244,6 +244,33 @@ def test_submitter_killed_around_its_futures(shop: Shop, where: str) -> None:
     assert ended.status == -signal.SIGKILL
     shop.submit("-c", "cat x.txt > y.txt")
     shop.work_off()
+    assert shop.names() == {"x.txt", "y.txt"}
+
+
+#: seamless-run, held up between its commit and its .FUTUREs until the file is there.
+SLOW_SUBMITTER = """
+import os, sys, time
+from seamless_queue import crashpoints
+
+def reached(name):
+    while name == "submitted" and not os.path.exists("x.txt.CHECKSUM"):
+        time.sleep(0.01)
+
+crashpoints.reached = reached
+from seamless.cli.run import main
+main()
+"""
+
+
+def test_worker_quicker_than_the_submitter(shop: Shop) -> None:
+    """What is written already is promised no more."""
+    server = shop.server("--workers", "1")
+    submitter = shop.start(str(BIN / "python"), "-c", SLOW_SUBMITTER, "--qsubmit", "-c", "echo 1 > x.txt")
+    until(lambda: shop.rows("SELECT id FROM requests"), "the commit")
+    shop.submit("-c", "echo 2 > y.txt")
+    assert submitter.wait().status == 0
+    shop.finish()
+    server.wait()
     assert shop.names() == {"x.txt", "y.txt"}
 
 

@@ -247,9 +247,17 @@ def test_reader_that_leaves_takes_nothing_from_others(shop: Shop) -> None:
     """The job was wanted by the queue as well."""
     text = 'touch "$GATES/gate.runs"; until [ -e "$GATES/gate" ]; do yes | head -10000; done; echo 1 > x.txt; true'
     words = ("-cp", "x.txt", "-c", text)
-    reader = shop.start("bash", "-c", '"$@" | sleep 0.1; exit ${PIPESTATUS[0]}', "bash", "seamless-run", *words)
+    reader = shop.start(
+        "bash",
+        "-c",
+        '"$@" | until [ -e "$GATES/left" ]; do sleep 0.02; done; exit ${PIPESTATUS[0]}',
+        "bash",
+        "seamless-run",
+        *words,
+    )
     shop.runs("gate")
     shop.submit(*words)
+    shop.let("left")
     assert (reader.wait().status, reader.err) == (141, "")
     shop.let("gate")
     shop.work_off()
