@@ -143,10 +143,10 @@ def test_ctrl_c_on_a_terminal(shop: Shop) -> None:
 
 
 def test_stopped_and_continued(shop: Shop) -> None:
-    """Ctrl-Z and fg."""
+    """As by Ctrl-Z and fg; SIGTSTP itself stops nothing where there is no terminal."""
     shell = shop.start("seamless-run", *shop.held("gate"), "-c", "echo 1 > x.txt")
     shop.runs("gate")
-    shell.signal(signal.SIGTSTP)
+    shell.signal(signal.SIGSTOP)
     until(lambda: state_of(shell.pid) == "T", "the stop")
     shop.let("gate")
     shell.signal(signal.SIGCONT)
