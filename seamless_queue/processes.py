@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -25,6 +25,19 @@ from .broker.work import Usage
 MARK = "SEAMLESS_WORKER"
 #: How often a wait looks around where nothing can wake it (no pidfd: not Linux).
 POLL_SECONDS = 0.02
+#: What a command finds as a shell would give it, whatever this process ignores or handles.
+DEFAULT_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGCHLD,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
 #: Linux, prctl(2).
 PR_SET_CHILD_SUBREAPER = 36
 #: ru_maxrss counts kibibytes on Linux, bytes on macOS.
@@ -76,30 +89,59 @@ def run_command(
 ) -> Ended:
     """Run a command to its end, or until the time is over or `watch` wants it stopped.
 
-    Whatever it has started in its process group is dead when this returns or raises.
+    Whatever it has started in its process group is dead when this returns or raises. The command inherits
+    this process's working directory, which is `directory` for a moment: call it only in a process of one thread.
     """
-    process = subprocess.Popen(
-        arguments,
-        executable=executable,
-        cwd=directory,
-        env=environment,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        process_group=0,
-        restore_signals=True,
-    )
+    streams = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate((stdin, stdout, stderr))]
+    _keep_descriptors_to_ourselves()
+    with _working_directory(directory):
+        # Half the cost of subprocess.Popen, which matters where commands take a millisecond.
+        pid = os.posix_spawn(
+            executable,
+            list(arguments),
+            environment,
+            file_actions=streams,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=DEFAULT_SIGNALS,
+        )
+    return _see_to_its_end(pid, timeout, watch)
+
+
+@cache
+def _keep_descriptors_to_ourselves() -> None:
+    """What was open when this process started is not for commands (what Python opens never is)."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
+
+
+@contextmanager
+def _working_directory(path: str) -> Iterator[None]:
     try:
-        stopped = _wait(process.pid, timeout, watch)
+        previous = os.getcwd()
+    except FileNotFoundError:
+        previous = "/"
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.chdir(previous)
+
+
+def _see_to_its_end(pid: int, timeout: float | None, watch: Watch) -> Ended:
+    try:
+        stopped = _wait(pid, timeout, watch)
     finally:
         # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
-        kill_group(process.pid)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        kill_group(pid)
+        _, status, used = os.wait4(pid, 0)
         kill_adopted()
-    outcome = stopped or (Outcome.FAILED if process.returncode else Outcome.DONE)
-    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
-    return Ended(outcome, process.returncode, usage)
+    exit_code = os.waitstatus_to_exitcode(status)
+    outcome = stopped or (Outcome.FAILED if exit_code else Outcome.DONE)
+    return Ended(outcome, exit_code, Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT))
 
 
 def _wait(pid: int, timeout: float | None, watch: Watch) -> Outcome | None:
@@ -171,6 +213,11 @@ def kill_adopted(keep: Sequence[int] = ()) -> None:
 
 
 def _children() -> list[int]:
+    try:
+        # One cheap call in the usual case: there are none.
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return []
     pid = os.getpid()
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:

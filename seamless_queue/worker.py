@@ -10,6 +10,7 @@ channel means that the parent is dead: the worker stops its command and leaves.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import sys
@@ -79,6 +80,8 @@ class Worker:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
+        # Inherited, so that it came here; the commands of jobs are not to have it.
+        os.set_inheritable(configuration.channel, False)
         self.channel = Channel(socket.socket(fileno=configuration.channel))
         settings = Settings(configuration.store, durable=configuration.durable)
         self.store = open_store(settings)

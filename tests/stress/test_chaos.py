@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,12 @@ def shop(template: Path) -> Iterator[Shop]:
         yield shop
 
 
+def send(pid: int, number: signal.Signals) -> None:
+    """To a process that may be gone by now."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 class Chaos:
     """Kills, and starts again what it has killed."""
 
@@ -70,7 +77,7 @@ class Chaos:
         self.shop, self.chance = shop, chance
         self.server: Server = shop.server("--workers", "3")
         self.database = Database(str(shop.store / "seamless.db"))
-        self.stopped: list[int] = []
+        self.timers: list[threading.Timer] = []
 
     def ended(self) -> int:
         return int(self.database.row(ENDED)[0])
@@ -83,36 +90,37 @@ class Chaos:
             self.chance.choice((self.worker, self.worker, self.worker, self.everything, self.interrupted))()
         self.go_on()
 
+    def stop_for_a_while(self, pid: int) -> None:
+        """Stopped, it may hold the database's lock; continued, it must not publish what was taken from it."""
+        send(pid, signal.SIGSTOP)
+        self.timers.append(threading.Timer(self.chance.uniform(0.1, 2.0), send, [pid, signal.SIGCONT]))
+        self.timers[-1].start()
+
     def go_on(self) -> None:
-        """Let the stopped ones continue: they must not publish what was taken from them."""
-        while self.stopped:
-            with suppress(ProcessLookupError):
-                os.kill(self.stopped.pop(), signal.SIGCONT)
+        """Wait until nobody is stopped any more."""
+        while self.timers:
+            self.timers.pop().join()
 
     # -- what can happen --------------------------------------------------------------------
     def worker(self) -> None:
-        """One worker is killed, or stopped for a while first."""
-        self.go_on()
+        """One worker is killed, and now and then another one stopped."""
         spared = self.spared()
         victims = [pid for pid in self.server.workers() if pid not in spared]
         if victims:
             victim = self.chance.choice(victims)
-            os.kill(victim, signal.SIGKILL)
+            send(victim, signal.SIGKILL)
             others = [pid for pid in self.server.workers() if pid != victim]
             if others and self.chance.random() < 0.5:
-                self.stopped.append(self.chance.choice(others))
-                os.kill(self.stopped[-1], signal.SIGSTOP)
+                self.stop_for_a_while(self.chance.choice(others))
 
     def everything(self) -> None:
         """The server is killed, now and then with a stopped worker."""
         until(lambda: not self.spared(), "jobs that survive another death", PATIENCE_SECONDS)
         for pid in self.server.workers():
             if self.chance.random() < 0.3:
-                self.stopped.append(pid)
-                os.kill(pid, signal.SIGSTOP)
+                self.stop_for_a_while(pid)
         self.server.kill()
         self.server = self.shop.server("--workers", "3")
-        self.go_on()
 
     def interrupted(self) -> None:
         """Two signals: stop at once; that costs nobody an attempt."""
