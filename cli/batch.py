@@ -23,8 +23,10 @@ from .replaying import NAME
 from .running import make_submitter
 from .runoptions import RunOptions, bash_accepts
 
-#: How many requests share a transaction; it stays short enough for workers to get in between.
+#: How many requests share a transaction at most; it stays short enough for workers to get in between.
 FLUSH_REQUESTS = 500
+#: The first transaction is small, so that workers begin soon; each is twice as large as the one before.
+FIRST_FLUSH_REQUESTS = 16
 
 
 def submit_batch(options: RunOptions) -> int:
@@ -62,6 +64,7 @@ class _Batch:
     _files: LocalFiles = field(init=False)
     _submitter: Submitter = field(init=False)
     _requests: list[NewRequest] = field(default_factory=list)
+    _flush_at: int = FIRST_FLUSH_REQUESTS
     _staged: Staged = field(default_factory=Staged)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class _Batch:
             speaker(NAME, self.options.quiet)(f"line {number}: warning: {warning}")
         self._requests.append(request)
         self._files.unsubmitted.update(os.fsdecode(output.path) for output in request.outputs)
-        if len(self._requests) >= FLUSH_REQUESTS:
+        if len(self._requests) >= self._flush_at:
             self.flush()
 
     def _reads_unsubmitted(self, plan: CommandPlan) -> bool:
@@ -97,6 +100,7 @@ class _Batch:
             return
         _, consequences = self._submitter.submit(self._requests, self._staged)
         self.count += len(self._requests)
+        self._flush_at = min(2 * self._flush_at, FLUSH_REQUESTS)
         self._requests, self._staged = [], Staged()
         self._files.unsubmitted.clear()
         if consequences != Consequences():

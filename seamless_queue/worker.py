@@ -10,6 +10,7 @@ channel means that the parent is dead: the worker stops its command and leaves.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import socket
@@ -258,6 +259,8 @@ def _about(running: Running) -> Message:
 def main() -> None:
     """Entry point of the process."""
     worker = Worker(Configuration(**orjson.loads(sys.argv[1])))
+    # What was imported stays for good: the collector need not look at it after every few jobs.
+    gc.freeze()
     # The parent is gone: it cannot be told, and its successor finds the job.
     with suppress(EOFError):
         worker.run()
