@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from . import crashpoints
@@ -27,6 +28,13 @@ def execute(
 ) -> Finished:
     """Run the job in the worker's private directory. What goes wrong is the job's failure; a full disk is not."""
     crashpoints.reached("begun")
+    began = time.time()
+    return _execute(store, functions, workplace, running, watch, staged)._replace(began=began)
+
+
+def _execute(
+    store: Store, functions: Functions, workplace: Workplace, running: Running, watch: Watch, staged: Staged
+) -> Finished:
     try:
         with workplace.prepared() as directory:
             finished = functions.execute(store, running, directory, workplace.mark(store.id), watch, staged)

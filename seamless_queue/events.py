@@ -40,7 +40,7 @@ class Event:
     failed: int = 0
 
 
-def event_of(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
+def event_of(kind: EventKind, message: Message) -> Event:
     """The event that a worker's message is about."""
     outcome = Outcome(message["outcome"]) if "outcome" in message else None
     return Event(
@@ -50,7 +50,7 @@ def event_of(kind: EventKind, message: Message, seconds: float = 0.0) -> Event:
         message["request"],
         message["command"],
         outcome,
-        seconds,
+        message.get("seconds", 0.0),
         message.get("again", False),
         message.get("differed", False),
         message.get("failed", 0),

@@ -80,7 +80,7 @@ class WorkerPool:
             member.left = True
         elif event == "started":
             member.current = message
-        elif event == "ended":
+        elif event == "ended" and member.current is not None and member.current["job"] == message["job"]:
             member.current = None
         member.idle = event == "idle"
 

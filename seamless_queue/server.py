@@ -65,7 +65,6 @@ class Server:
         self._draining = False
         self._idle_since = time.monotonic()
         self._due = dict.fromkeys(("renew", "reclaim", "touch", "watch", "rung"), 0.0)
-        self._started: dict[int, float] = {}
         # A handler only notes the signal: it may come in the middle of anything.
         self._signals: list[int] = []
         self._signaled = -SAME_SIGNAL_SECONDS
@@ -163,10 +162,9 @@ class Server:
     def _on_message(self, member: Member, message: Message) -> None:
         event = message["event"]
         if event == "started":
-            self._started[id(member)] = time.monotonic()
             self._observe(event_of(EventKind.STARTED, message))
         elif event == "ended":
-            self._observe(event_of(EventKind.ENDED, message, time.monotonic() - self._started.pop(id(member), 0.0)))
+            self._observe(event_of(EventKind.ENDED, message))
         elif event == "full" and not self._paused:
             self._pause_for("the disk of the store is full")
         elif event == "hello" and self._mode is not Mode.WORK:

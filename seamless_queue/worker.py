@@ -19,12 +19,13 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import orjson
 
 from . import attempt, crashpoints, owner, processes
 from .broker import claims, sessions
-from .broker.records import Consequences
+from .broker.records import Consequences, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .buffers import Staged
@@ -41,6 +42,12 @@ SLOW_POLL_SECONDS = 5.0
 BATCH_SECONDS = 0.05
 #: At most so many reservations at once.
 BATCH_LIMIT = 16
+#: Jobs shorter than this are begun and published several at a time.
+TOGETHER_SECONDS = 0.01
+#: So many at most.
+TOGETHER_LIMIT = 8
+#: A job that runs for longer is not waited for by others of its batch.
+LINGER_SECONDS = 0.03
 #: Weight of the newest duration in the running mean.
 MEAN_WEIGHT = 0.2
 
@@ -74,8 +81,17 @@ class Configuration:
         return orjson.dumps(asdict(self)).decode()
 
 
+class Done(NamedTuple):
+    """A job that was executed and is to be published."""
+
+    running: Running
+    finished: Finished
+    staged: Staged
+    seconds: float
+
+
 class Worker:
-    """One worker: its connection, its channel and its reservations."""
+    """One worker: its connection, its channel, what it has reserved, begun and done."""
 
     interval: float | None = None
 
@@ -94,7 +110,10 @@ class Worker:
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self.mode = Mode.WORK
         self.reserved: list[int] = []
+        self.begun: list[Running] = []
+        self.done: list[Done] = []
         self.current: Running | None = None
+        self.current_since = 0.0
         self.mean_seconds = 1.0
 
     # -- the main loop ----------------------------------------------------------------------
@@ -103,44 +122,51 @@ class Worker:
         self.channel.send({"event": "hello", "worker": self.id})
         while self.mode not in (Mode.FINISH, Mode.STOP):
             self._listen(0)
-            if self.current is None and self.mode is Mode.WORK:
-                self._claim()
-            if self.current is None:
+            if self.mode is Mode.WORK and not self.begun:
+                self._turn()
+            if self.mode is Mode.WORK and self.begun:
+                self._work_on(self.begun.pop(0))
+            elif self.mode in (Mode.WORK, Mode.HOLD):
+                # Not after the order to leave, which nobody repeats.
                 self._rest()
-            else:
-                self._work_on(self.current)
         self._leave()
 
-    def _claim(self) -> None:
-        with self.store.database.transaction() as connection:
-            self.current = self._begin_next(connection)
-        self.channel.send(*_started(self.current))
-
     def _work_on(self, running: Running) -> None:
-        began, staged = time.monotonic(), Staged()
+        self.channel.send({"event": "started", **_about(running)})
+        self.current, self.current_since = running, time.monotonic()
+        self.interval = LINGER_SECONDS if self.begun or self.done else None
+        staged = Staged()
         finished = attempt.execute(self.store, self.functions, self.workplace, running, self, staged)
-        self._learn(time.monotonic() - began)
-        self._publish_patiently(running, finished, staged)
+        seconds = time.monotonic() - self.current_since
+        self.mean_seconds += MEAN_WEIGHT * (seconds - self.mean_seconds)
+        self.current = None
+        self.done.append(Done(running, finished, staged, seconds))
+        if not self.begun or finished.outcome is not Outcome.DONE or self.mode is not Mode.WORK:
+            self._turn()
 
     def _rest(self) -> None:
         self.channel.send({"event": "idle"})
         self._listen(SLOW_POLL_SECONDS)
 
     def _leave(self) -> None:
+        self._give_back_begun()
         with self.store.database.transaction() as connection:
             sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
         self.workplace.close()
         self.channel.send({"event": "bye"})
         self.store.close()
 
-    # -- one job ----------------------------------------------------------------------------
-    def _publish_patiently(self, running: Running, finished: Finished, staged: Staged) -> None:
-        """Publish; while the disk is full, keep the outcome and try again: nothing is lost or run twice."""
-        if finished.outcome is Outcome.RELEASED and self.mode is Mode.WORK:
+    # -- outcomes ---------------------------------------------------------------------------
+    def _turn(self) -> None:
+        """Publish what is done, and begin what comes next, in one transaction; then do what follows.
+
+        While the disk is full, outcomes are kept and tried again: nothing is lost or run twice.
+        """
+        if self.mode is Mode.WORK and any(done.finished.outcome is Outcome.RELEASED for done in self.done):
             self._report_full_disk()
         while True:
             try:
-                consequences = self._publish(running, finished, staged)
+                consequences = self._publish()
                 break
             except Exception as exc:
                 if not is_disk_full(exc):
@@ -148,20 +174,24 @@ class Worker:
                 self._hold_for_disk()
         self._follow_up(consequences)
 
-    def _publish(self, running: Running, finished: Finished, staged: Staged) -> Consequences:
-        """One transaction: the outcome of this job, and the beginning of the next one."""
+    def _publish(self) -> Consequences:
+        session_id, messages, following = self.configuration.session_id, [], []
+        every = []
         crashpoints.reached("before-publish")
-        following = None
         with self.store.database.transaction() as connection:
-            finished, consequences = attempt.publish(
-                connection, self.configuration.session_id, self.id, running, finished, staged
-            )
-            if self.mode is Mode.WORK:
-                following = self._begin_next(connection)
+            for done in self.done:
+                finished, consequences = attempt.publish(
+                    connection, session_id, self.id, done.running, done.finished, done.staged
+                )
+                every.append(consequences)
+                messages.append(_ended(done, finished, consequences))
+            if self.mode is Mode.WORK and not self.begun and self.current is None:
+                following = self._begin_batch(connection)
         crashpoints.reached("published")
-        self.current = following
-        self.channel.send(_ended(running, finished, consequences), *_started(following))
-        return consequences
+        self.done = []
+        self.begun = self.begun or following
+        self.channel.send(*messages)
+        return merged(every)
 
     def _follow_up(self, consequences: Consequences) -> None:
         while True:
@@ -176,22 +206,48 @@ class Worker:
                 consequences = self.clerk.leftovers()
 
     # -- reservations -----------------------------------------------------------------------
-    def _begin_next(self, connection: object) -> Running | None:
-        while True:
+    def _begin_batch(self, connection: object) -> list[Running]:
+        """Begin the next job, or several where jobs are so short that they are better published together."""
+        batch: list[Running] = []
+        limit = TOGETHER_LIMIT if self.mean_seconds < TOGETHER_SECONDS else 1
+        while len(batch) < limit:
+            if not self.reserved and not batch:
+                self.reserved = claims.claim(connection, self.id, self.configuration.lane, self._batch_size())
             if not self.reserved:
-                lane = self.configuration.lane
-                self.reserved = claims.claim(connection, self.id, lane, self._batch_size())
-            if not self.reserved:
-                return None
-            running = claims.begin(connection, self.id, self.reserved.pop(0))
+                break
+            running = claims.begin(connection, self.id, self.reserved[0], together=bool(batch))
+            if running is None and batch:
+                # It may have to run alone: it is tried again as the first of the next batch.
+                break
+            del self.reserved[0]
             if running is not None:
-                return running
+                batch.append(running)
+                if running.alone:
+                    break
+        return batch
 
     def _batch_size(self) -> int:
         return max(1, min(BATCH_LIMIT, int(BATCH_SECONDS / max(self.mean_seconds, 1e-6))))
 
-    def _learn(self, seconds: float) -> None:
-        self.mean_seconds += MEAN_WEIGHT * (seconds - self.mean_seconds)
+    def _give_back_begun(self) -> None:
+        """What was begun together with others and not touched goes back at no cost."""
+        if self.begun:
+            with self.store.database.transaction() as connection:
+                for running in self.begun:
+                    claims.give_back(connection, self.id, running)
+            self.begun = []
+            self.channel.send({"event": "ready"})
+
+    def _stop_lingering(self) -> None:
+        """The current job is not short after all: nobody is to wait for it who does not have to."""
+        self.interval = None
+        try:
+            self._give_back_begun()
+            self._follow_up(self._publish())
+        except Exception as exc:
+            # It is published with the current job, then.
+            if not is_disk_full(exc):
+                raise
 
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Nobody looks over a worker's shoulder (processes.Watch)."""
@@ -206,6 +262,8 @@ class Worker:
         asked = self._receive()
         if self.mode is Mode.STOP:
             return Outcome.RELEASED
+        if self.interval is not None and time.monotonic() - self.current_since >= LINGER_SECONDS:
+            self._stop_lingering()
         if asked and self.current is not None and not claims.holds(self.store.database, self.id, self.current):
             return Outcome.CANCELED
         return None
@@ -235,17 +293,14 @@ class Worker:
         self._listen(1.0)
 
 
-def _started(running: Running | None) -> list[Message]:
-    return [] if running is None else [{"event": "started", **_about(running)}]
-
-
-def _ended(running: Running, finished: Finished, consequences: Consequences) -> Message:
+def _ended(done: Done, finished: Finished, consequences: Consequences) -> Message:
     return {
         "event": "ended",
-        **_about(running),
+        **_about(done.running),
         "outcome": finished.outcome.value,
         "error": finished.error,
         "exit_code": finished.exit_code,
+        "seconds": done.seconds,
         "again": consequences.again,
         "differed": consequences.differed,
         "failed": consequences.failed,

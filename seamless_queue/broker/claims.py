@@ -1,8 +1,8 @@
 """Claim, begin, finish: how a worker gets a job and gives it back.
 
-A claim reserves; an attempt begins, and counts, when the job becomes the worker's current one, in
-the transaction that finishes the one before. Only the holder of a job's newest fence can finish it.
-Functions that take a connection run inside the caller's write transaction.
+A claim reserves; an attempt begins, and counts, when the job becomes one that the worker runs, in the
+transaction that finishes the ones before: of short jobs several share it. Only the holder of a job's newest
+fence can finish it. Functions that take a connection run inside the caller's write transaction.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .work import Finished, Running
 
 #: How many deaths of workers a job survives before it fails.
 MAX_DEATHS = 3
+#: In place of a number of deaths: the worker died while it had begun several jobs.
+DIED_TOGETHER = -1
 
 _FREE = f"{among(JobState.READY)} AND worker_id IS NULL"
 CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE lane = ? AND {_FREE}
@@ -30,7 +32,8 @@ READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FR
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
-    WHERE id = ? AND worker_id = ? AND {_begin.guard} RETURNING checksum, fence, timeout"""
+    WHERE id = ? AND worker_id = ? AND {_begin.guard} AND (deaths = 0 OR ?)
+    RETURNING checksum, fence, timeout, deaths"""
 # Of several requests the newest says in which environment: its submitter has seen the latest state of things.
 WISH = f"""SELECT id, command, context FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
     ORDER BY id DESC LIMIT 1"""
@@ -61,7 +64,7 @@ RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome,
 _died_ready = move(JobState.RUNNING, JobState.READY)
 HELD_BY = f"""SELECT id, fence, started, deaths FROM jobs WHERE worker_id = ? AND {among(JobState.RUNNING)}"""
 STOPPING = f"SELECT id FROM jobs WHERE worker_id = ? AND {among(JobState.CANCELED)}"
-DIED = f"""UPDATE jobs SET {_died_ready.set}, deaths = deaths + 1, worker_id = NULL WHERE id = ?
+DIED = f"""UPDATE jobs SET {_died_ready.set}, deaths = ?, worker_id = NULL WHERE id = ?
     AND {_died_ready.guard}"""
 DIED_OFTEN = f"""UPDATE jobs SET {_failed.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
     AND {_failed.guard} AND result IS NULL"""
@@ -87,14 +90,26 @@ def any_reserved(database: Database, lane: int) -> bool:
     return database.row(ANY_RESERVED, (lane,)) is not None
 
 
-def begin(connection: Any, worker_id: int, job_id: int) -> Running | None:
-    """Make a reserved job the worker's current one; None if it is not its any more."""
-    row = connection.execute(BEGIN, (time.time(), job_id, worker_id)).fetchone()
+def begin(connection: Any, worker_id: int, job_id: int, *, together: bool = False) -> Running | None:
+    """Make a reserved job one that the worker runs; None if it is not its any more.
+
+    None as well if it is to be begun `together` with others, but has seen a worker die.
+    """
+    row = connection.execute(BEGIN, (time.time(), job_id, worker_id, not together)).fetchone()
     if row is None:
         return None
-    checksum, fence, timeout = row
+    checksum, fence, timeout, deaths = row
     request_id, command, context = connection.execute(WISH, (job_id,)).fetchone() or (0, "", None)
-    return Running(job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None)
+    return Running(
+        job_id,
+        checksum.hex(),
+        fence,
+        timeout,
+        request_id,
+        command,
+        context.hex() if context else None,
+        alone=deaths != 0,
+    )
 
 
 def holds(database: Database, worker_id: int, running: Running) -> bool:
@@ -133,6 +148,11 @@ def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: 
     _record(connection, session_id, worker_id, running.job_id, running.fence, finished, row[0], time.time())
 
 
+def give_back(connection: Any, worker_id: int, running: Running) -> None:
+    """A job that was begun but not touched goes back, as if it had only been reserved."""
+    connection.execute(RELEASE, (running.job_id, worker_id, running.fence))
+
+
 def unreserve(connection: Any, worker_id: int) -> int:
     """Give back what the worker has reserved and not begun; how many that were."""
     return int(connection.execute(UNRESERVE, (worker_id,)).rowcount)
@@ -145,17 +165,23 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Conseque
     for (job_id,) in connection.execute(STOPPING, (worker_id,)).fetchall():
         connection.execute(STOPPED, (job_id, worker_id))
         _revive_if_wanted(connection, job_id)
+    held = connection.execute(HELD_BY, (worker_id,)).fetchall()
     consequences = Consequences()
-    for job_id, fence, started, deaths in connection.execute(HELD_BY, (worker_id,)).fetchall():
+    for job_id, fence, started, deaths in held:
         now = time.time()
         finished = Finished(Outcome.DIED, error=why)
-        if deaths + 1 >= MAX_DEATHS:
+        charged = max(deaths, 0) + 1
+        if len(held) > 1 and charged < MAX_DEATHS:
+            # One of them was running, nobody knows which: none is charged, each runs alone from now on.
+            connection.execute(DIED, (deaths or DIED_TOGETHER, job_id))
+            consequences = consequences.and_then(Consequences(again=True))
+        elif charged >= MAX_DEATHS:
             connection.execute(DIED_OFTEN, (now, job_id))
             connection.execute(DIED_REFRESHING, (now, job_id))
-            error = f"its worker died {deaths + 1} times, last: {why}"
+            error = f"its worker died {charged} times, last: {why}"
             consequences = consequences.and_then(progress.fail_job_requests(connection, job_id, error))
         else:
-            connection.execute(DIED, (job_id,))
+            connection.execute(DIED, (charged, job_id))
             consequences = consequences.and_then(Consequences(again=True))
         _record(connection, session_id, worker_id, job_id, fence, finished, started, now)
     return consequences
@@ -230,7 +256,7 @@ def _record(
         finished.exit_code,
         finished.error,
         *checksums,
-        started,
+        finished.began or started,
         now,
         finished.usage.user_time,
         finished.usage.system_time,

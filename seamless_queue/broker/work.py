@@ -18,6 +18,8 @@ class Running(NamedTuple):
     request_id: int
     command: str
     context: str | None
+    #: whether it has seen a worker die, and is not begun together with others
+    alone: bool = False
 
 
 class Usage(NamedTuple):
@@ -38,6 +40,8 @@ class Finished(NamedTuple):
     exit_code: int | None = None
     error: str | None = None
     usage: Usage = Usage()
+    #: when it really began; of several jobs that are begun together the table knows only the common moment
+    began: float | None = None
 
 
 class Dependency(NamedTuple):

@@ -23,6 +23,14 @@ def test_first_signal_finishes_what_runs(shop: Shop) -> None:
     assert shop.names() == {"x.txt", "y.txt"}
 
 
+def test_stopped_as_soon_as_it_serves(shop: Shop) -> None:
+    """The workers are just starting; none is kept waiting until it is killed."""
+    for _ in range(3):
+        assert shop.server().stop().status == 0
+    assert shop.rows("SELECT COUNT(*) FROM workers WHERE ended IS NULL") == [(0,)]
+    assert shop.store_leftovers() == []
+
+
 def test_second_signal_stops_at_once(shop: Shop) -> None:
     """The job goes back, without a mark against it."""
     shop.submit(*shop.held("gate"), *COUNTED, "-c", "echo 1 > x.txt")
