@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: rich styles by what is told.
 STYLES = {
     EventKind.STARTED: "dim",
+    EventKind.REQUEST_FAILED: "red",
     EventKind.WORKER_DIED: "bold red",
     EventKind.PAUSED: "bold yellow",
     EventKind.RESUMED: "green",

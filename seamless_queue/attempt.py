@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -14,13 +13,10 @@ from .broker.work import Finished, Running
 from .buffers import Staged
 from .clerk import Functions
 from .errors import Fenced, SeamlessError
-from .filesystems import is_disk_full
+from .filesystems import has_no_room, is_disk_full
 from .processes import Watch
 from .store import Store
 from .workdir import Workplace
-
-#: Less space than this after a failure means that the failure may be the disk's.
-FULL_BYTES = 1 << 20
 
 
 def execute(
@@ -49,8 +45,7 @@ def _blame_the_disk(finished: Finished, directory: str) -> Finished:
     """A command that failed on a full disk is not to blame: its job goes back, at no cost."""
     if finished.outcome is not Outcome.FAILED:
         return finished
-    status = os.statvfs(directory)
-    if status.f_bavail * status.f_frsize >= FULL_BYTES:
+    if not has_no_room(directory):
         return finished
     return Finished(Outcome.RELEASED, error="the disk is full")
 

@@ -11,6 +11,7 @@ Each step may have consequences of its own; a clerk goes on until there are none
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,7 +23,7 @@ from .broker.records import Consequences, Identity, merged
 from .broker.work import Delivery, Finished, Keyable, Running
 from .buffers import Staged
 from .errors import SeamlessError
-from .filesystems import is_disk_full
+from .filesystems import has_no_room, is_disk_full
 from .processes import Watch
 from .store import Store
 
@@ -57,6 +58,8 @@ class Clerk:
     store: Store
     worker_id: int
     functions: Functions
+    #: told of every request that fails here: its number and why
+    report: Callable[[int, str], None] | None = None
 
     def handle(self, consequences: Consequences) -> bool:
         """Do all that follows; whether jobs may have become ready for other workers."""
@@ -119,7 +122,8 @@ class Clerk:
         try:
             self.functions.deliver(self.store, delivery)
         except (SeamlessError, OSError) as exc:
-            if is_disk_full(exc):
+            # A full disk of the store passes; one of the user's own is for the user to see.
+            if is_disk_full(exc) and has_no_room(self.store.path):
                 self._give_up_claim()
                 raise
             return self._fail(request_id, f"its files could not be written: {exc}")
@@ -140,6 +144,8 @@ class Clerk:
         return (lane,) if lane else ()
 
     def _fail(self, request_id: int, error: str) -> Consequences:
+        if self.report is not None:
+            self.report(request_id, error)
         with self.store.database.transaction() as connection:
             return progress.fail_request(connection, request_id, error)
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from .errors import DiskFull, DriverTooOld, StoreBusy, StoreDamaged, StoreReadOnly
+from .filesystems import has_no_room
 
 #: How long a writer tries before it gives up; long, because giving up loses work.
 BUSY_SECONDS = 60.0
@@ -22,8 +23,6 @@ BUSY_SECONDS = 60.0
 RETRY_SECONDS = 0.0002
 #: A checkpoint syncs the disk twice: so it is done half as often as by SQLite's own choice.
 CHECKPOINT_PAGES = 2000
-#: With less room than this on the disk, an I/O error is the disk's being full.
-FULL_BYTES = 1 << 16
 #: Longest pause of a writer that has waited long.
 RETRY_LONGEST_SECONDS = 0.002
 
@@ -124,15 +123,10 @@ class Database:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code == self._library.SQLITE_READONLY:
             raise StoreReadOnly(f"{self.path} is read-only; choose another store with --store") from exc
-        if code == self._library.SQLITE_IOERR and _has_no_room(self.path):
+        if code == self._library.SQLITE_IOERR and has_no_room(os.path.dirname(self.path)):
+            # So SQLite says when its shared-memory file cannot grow.
             raise DiskFull(f"no room for {self.path}") from exc
         if code in (self._library.SQLITE_NOTADB, self._library.SQLITE_CORRUPT):
             raise StoreDamaged(f"{self.path}: {exc}; move it away or choose another store with --store") from exc
         if code not in (self._library.SQLITE_BUSY, self._library.SQLITE_LOCKED):
             raise exc
-
-
-def _has_no_room(path: str) -> bool:
-    """SQLite calls it an I/O error when its shared-memory file cannot grow."""
-    status = os.statvfs(os.path.dirname(path))
-    return status.f_bavail * status.f_frsize < FULL_BYTES

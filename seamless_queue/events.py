@@ -15,6 +15,7 @@ class EventKind(Enum):
     SERVING = "serving"
     STARTED = "started"
     ENDED = "ended"
+    REQUEST_FAILED = "request failed"
     WORKER_DIED = "worker died"
     PAUSED = "paused"
     RESUMED = "resumed"

@@ -32,6 +32,9 @@ NETWORK_TYPES = frozenset(
 #: FUSE mounts of network file systems appear as fuse.NAME.
 NETWORK_FUSE = ("fuse.sshfs", "fuse.gluster", "fuse.ceph", "fuse.s3", "fuse.gcs", "fuse.rclone", "fuse.nfs")
 
+#: A disk with less space than this is full for all we want to do.
+FULL_BYTES = 1 << 20
+
 _unique = count()
 
 
@@ -71,6 +74,12 @@ def is_disk_full(exc: BaseException) -> bool:
     if isinstance(exc, OSError):
         return exc.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(exc, "sqlite_errorname", "") == "SQLITE_FULL"
+
+
+def has_no_room(path: str) -> bool:
+    """Whether the disk that holds `path` is as good as full."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize < FULL_BYTES
 
 
 def copy_descriptor(source: int, target: int, size: int) -> None:

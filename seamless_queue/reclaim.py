@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from . import doorbell, owner, processes, workdir
-from .broker import reports, sessions
+from .broker import deliveries, reports, sessions
 from .broker.records import Consequences
 from .broker.sessions import LiveSession
 from .clerk import Clerk
@@ -28,11 +28,29 @@ def reclaim_dead_sessions(store: Store) -> Consequences:
             continue
         if alive is False:
             _make_sure(store, session)
+        for worker_id, process in sessions.worker_processes(store.database, session).items():
+            remove_half_written(store, worker_id, process.pid)
         with store.database.transaction() as connection:
             consequences = consequences.and_then(sessions.end_session(connection, session.id, "its session died"))
         with suppress(OSError):
             os.unlink(session.address)
     return consequences
+
+
+def remove_half_written(store: Store, worker_id: int, pid: int) -> None:
+    """Remove the temporary files of a dead worker beside the outputs that it was writing."""
+    for path in deliveries.paths_of_deliverer(store.database, worker_id):
+        output = os.fsdecode(path)
+        places = [os.path.dirname(output), *(place for place, _, _ in os.walk(output))]
+        for place in places:
+            with suppress(OSError):
+                _remove_temporary(place, f".seamless-{pid}-")
+
+
+def _remove_temporary(directory: str, prefix: str) -> None:
+    for name in os.listdir(directory):
+        if name.startswith(prefix) and name.endswith(".tmp"):
+            os.unlink(os.path.join(directory, name))
 
 
 def _make_sure(store: Store, session: LiveSession) -> None:

@@ -165,6 +165,8 @@ class Server:
             self._observe(event_of(EventKind.STARTED, message))
         elif event == "ended":
             self._observe(event_of(EventKind.ENDED, message))
+        elif event == "failed":
+            self._tell(EventKind.REQUEST_FAILED, f"#{message['request']} {message['error']}")
         elif event == "full" and not self._paused:
             self._pause_for("the disk of the store is full")
         elif event == "hello" and self._mode is not Mode.WORK:
@@ -177,6 +179,7 @@ class Server:
             return
         self._tell(EventKind.WORKER_DIED, how, member.current)
         if member.id is not None:
+            reclaim.remove_half_written(self._store, member.id, member.process.pid)
             with self._store.database.transaction() as connection:
                 consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
             self._follow_up(consequences)

@@ -105,7 +105,7 @@ class Worker:
         with self.store.database.transaction() as connection:
             self.id = sessions.open_worker(connection, configuration.session_id, owner.current())
         self.functions = functions_named(configuration.functions)
-        self.clerk = Clerk(self.store, self.id, self.functions)
+        self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure)
         reuse = processes.adopt_orphans()
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self.mode = Mode.WORK
@@ -283,6 +283,9 @@ class Worker:
             elif message["order"] != "wake" and self.mode is not Mode.STOP:
                 self.mode = Mode(message["order"])
         return asked
+
+    def _report_failure(self, request_id: int, error: str) -> None:
+        self.channel.send({"event": "failed", "request": request_id, "error": error})
 
     def _report_full_disk(self) -> None:
         self.channel.send({"event": "full"})

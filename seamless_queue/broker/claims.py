@@ -158,8 +158,11 @@ def unreserve(connection: Any, worker_id: int) -> int:
     return int(connection.execute(UNRESERVE, (worker_id,)).rowcount)
 
 
-def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Consequences:
-    """A worker has died: its jobs are claimable again, or fail when that has happened too often."""
+def bury(connection: Any, session_id: int, worker_id: int, why: str, *, charge: bool = True) -> Consequences:
+    """A worker has died: its jobs are claimable again, or fail when that has happened too often.
+
+    Without `charge` it died for another's sake, such as its session's, and its jobs are not to blame.
+    """
     unreserve(connection, worker_id)
     deliveries.release(connection, worker_id)
     for (job_id,) in connection.execute(STOPPING, (worker_id,)).fetchall():
@@ -171,7 +174,10 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str) -> Conseque
         now = time.time()
         finished = Finished(Outcome.DIED, error=why)
         charged = max(deaths, 0) + 1
-        if len(held) > 1 and charged < MAX_DEATHS:
+        if not charge:
+            connection.execute(DIED, (deaths, job_id))
+            consequences = consequences.and_then(Consequences(again=True))
+        elif len(held) > 1 and charged < MAX_DEATHS:
             # One of them was running, nobody knows which: none is charged, each runs alone from now on.
             connection.execute(DIED, (deaths or DIED_TOGETHER, job_id))
             consequences = consequences.and_then(Consequences(again=True))

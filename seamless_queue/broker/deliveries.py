@@ -41,6 +41,8 @@ DEPENDENCIES = """SELECT pin, path, upstream_id, output, part, checksum FROM dep
     WHERE request_id = ? ORDER BY id"""
 
 
+PATHS_OF_DELIVERER = """SELECT outputs.path FROM outputs JOIN requests ON requests.id = outputs.request_id
+    WHERE requests.deliverer = ?"""
 LANE = "SELECT lane FROM requests WHERE id = ?"
 BLOCKED = f"""SELECT DISTINCT requests.id FROM outputs AS mine JOIN outputs AS other ON other.path = mine.path
     AND other.pending = 1 JOIN requests ON requests.id = other.request_id
@@ -79,6 +81,11 @@ def clear_pending(connection: Any, request_id: int) -> None:
 def pending_paths(database: Database, request_id: int) -> list[bytes]:
     """The paths for which the request may still have a .FUTURE."""
     return [bytes(row[0]) for row in database.rows(PATHS, (request_id,))]
+
+
+def paths_of_deliverer(database: Database, deliverer: int) -> list[bytes]:
+    """What a worker is writing just now."""
+    return [bytes(row[0]) for row in database.rows(PATHS_OF_DELIVERER, (deliverer,))]
 
 
 def open_deliveries(database: Database) -> list[int]:

@@ -74,10 +74,10 @@ def open_worker(connection: Any, session_id: int, process: ProcessIdentity) -> i
     return int(connection.execute(OPEN_WORKER, values).lastrowid)
 
 
-def bury_worker(connection: Any, session_id: int, worker_id: int, why: str) -> Consequences:
-    """A worker is dead: what it held is given back."""
+def bury_worker(connection: Any, session_id: int, worker_id: int, why: str, *, charge: bool = True) -> Consequences:
+    """A worker is dead: what it held is given back (see claims.bury)."""
     connection.execute(END_WORKER, (time.time(), worker_id))
-    return claims.bury(connection, session_id, worker_id, why)
+    return claims.bury(connection, session_id, worker_id, why, charge=charge)
 
 
 def renew(connection: Any, session_id: int) -> bool:
@@ -91,7 +91,7 @@ def end_session(connection: Any, session_id: int, why: str) -> Consequences:
     connection.execute(END, (time.time(), session_id))
     consequences = Consequences()
     for worker_id, _, _ in connection.execute(WORKERS, (session_id,)).fetchall():
-        consequences = consequences.and_then(bury_worker(connection, session_id, worker_id, why))
+        consequences = consequences.and_then(bury_worker(connection, session_id, worker_id, why, charge=False))
     for (request_id,) in connection.execute(REQUESTS, (session_id,)).fetchall():
         consequences = consequences.and_then(progress.cancel_request(connection, request_id, "session ended"))
     return consequences

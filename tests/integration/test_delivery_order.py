@@ -1,7 +1,11 @@
 """Who may write a path, and when: one at a time, in the order of submission."""
 
+import os
+from pathlib import Path
+
 from desk import Desk
 
+from seamless_queue import reclaim
 from seamless_queue.broker import deliveries
 from seamless_queue.broker.states import RequestState
 
@@ -112,3 +116,17 @@ def test_a_request_that_is_not_done_cannot_be_delivered(desk: Desk) -> None:
     assert desk.claim_delivery(request) is None
     desk.fail(desk.take())
     assert desk.claim_delivery(request) is None
+
+
+def test_half_written_files_of_a_dead_deliverer_are_removed(desk: Desk, tmp_path: Path) -> None:
+    request = ready_to_deliver(desk, "a", "x")
+    with desk.store.database.transaction() as connection:
+        connection.execute("UPDATE outputs SET path = ?", (os.fsencode(tmp_path / "x"),))
+    assert desk.claim_delivery(request) is not None
+    (tmp_path / "x").mkdir()
+    theirs = [tmp_path / ".seamless-4711-0.tmp", tmp_path / "x" / ".seamless-4711-12.tmp"]
+    others = [tmp_path / ".seamless-4712-0.tmp", tmp_path / ".seamless-4711-notes"]
+    for path in (*theirs, *others):
+        path.touch()
+    reclaim.remove_half_written(desk.store, desk.worker, 4711)
+    assert [path.exists() for path in (*theirs, *others)] == [False, False, True, True]
