@@ -104,7 +104,7 @@ def test_what_a_killed_worker_was_running_is_killed_too(
 def test_a_server_that_goes_leaves_the_job_to_the_next_one(
     tmp_path: Path, settings: Settings, store: Store, serve: Serve, log: Path, number: signal.Signals
 ) -> None:
-    """Killed, its job was charged with a death at most; told to stop twice, with nothing."""
+    """However the server went, its job is charged with nothing."""
     begun = tmp_path / "begun"
     submit(tmp_path, settings, f"if [ ! -e {begun} ]; then echo $$ > {begun}; sleep 302; fi; echo done > out.txt")
     server = serve()
@@ -124,8 +124,8 @@ def test_a_server_that_goes_leaves_the_job_to_the_next_one(
     first, last = attempts(store)[0], attempts(store)[-1]
     assert first[0] is (Outcome.DIED if number == signal.SIGKILL else Outcome.RELEASED)
     assert last == (Outcome.DONE, None)
-    deaths = store.database.row("SELECT deaths FROM jobs")[0]
-    assert deaths == (1 if number == signal.SIGKILL else 0)
+    # The job is not to blame for what happened to its server.
+    assert store.database.row("SELECT deaths FROM jobs")[0] == 0
 
 
 def test_a_timeout_is_recorded_as_one(tmp_path: Path, settings: Settings, store: Store, serve: Serve) -> None:
