@@ -131,6 +131,9 @@ class WorkerPool:
         return _how(status)
 
     def _count_broken_start(self, status: int) -> None:
+        if status == -signal.SIGKILL:
+            # Somebody else's doing, not a worker that cannot start.
+            return
         self._broken_starts += 1
         if self._broken_starts >= BROKEN_STARTS:
             raise SeamlessError(f"workers cannot start ({_how(status)}); run: {self._by_hand()}")

@@ -129,8 +129,12 @@ class Server(Background):
         """Ask twice. Signals that come very close together count as one, so ask until it has understood."""
         self.signal(signal.SIGINT)
         self.says("finishing what runs")
-        until(lambda: "stopping at once" in self.log or self.signal(signal.SIGINT), "the second signal to be heard")
+        # What ran may be finished before the second signal is heard.
+        until(lambda: self._heard_twice() or self.signal(signal.SIGINT), "the second signal to be heard")
         return self.wait()
+
+    def _heard_twice(self) -> bool:
+        return "stopping at once" in self.log or self.process.poll() is not None
 
 
 def children(pid: int) -> list[int]:
