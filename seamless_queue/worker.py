@@ -177,16 +177,22 @@ class Worker:
     def _publish(self) -> Consequences:
         session_id, messages, following = self.configuration.session_id, [], []
         every = []
+        reserved = list(self.reserved)
         crashpoints.reached("before-publish")
-        with self.store.database.transaction() as connection:
-            for done in self.done:
-                finished, consequences = attempt.publish(
-                    connection, session_id, self.id, done.running, done.finished, done.staged
-                )
-                every.append(consequences)
-                messages.append(_ended(done, finished, consequences))
-            if self.mode is Mode.WORK and not self.begun and self.current is None:
-                following = self._begin_batch(connection)
+        try:
+            with self.store.database.transaction() as connection:
+                for done in self.done:
+                    finished, consequences = attempt.publish(
+                        connection, session_id, self.id, done.running, done.finished, done.staged
+                    )
+                    every.append(consequences)
+                    messages.append(_ended(done, finished, consequences))
+                if self.mode is Mode.WORK and not self.begun and self.current is None:
+                    following = self._begin_batch(connection)
+        except BaseException:
+            # What was begun is only reserved again, and must not be forgotten: nobody else may be there to take it.
+            self.reserved = reserved
+            raise
         crashpoints.reached("published")
         self.done = []
         self.begun = self.begun or following

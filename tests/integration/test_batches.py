@@ -1,5 +1,7 @@
 """Short jobs that are begun and published together: no innocent is charged, nobody waits for a long one."""
 
+import errno
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +9,14 @@ from pathlib import Path
 import pytest
 from desk import Desk, wait_until
 
+from seamless_queue import processes
 from seamless_queue.broker import claims
 from seamless_queue.broker.claims import DIED_TOGETHER, MAX_DEATHS
 from seamless_queue.broker.states import JobState, RequestState
 from seamless_queue.broker.work import Running
 from seamless_queue.settings import Settings
 from seamless_queue.store import Store
+from seamless_queue.worker import Configuration, Worker
 
 
 def begin_together(desk: Desk, count: int) -> list[Running]:
@@ -92,6 +96,37 @@ def test_short_jobs_do_not_wait_for_a_long_one(tmp_path: Path, settings: Setting
         server.wait()
     assert delivered(store) == len(short) + 1 + len(behind)
     assert store.database.row("SELECT COUNT(*), COUNT(DISTINCT job_id) FROM attempts WHERE outcome = 0") == (67, 67)
+
+
+def test_a_full_disk_forgets_no_reservation(desk: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction that would have begun the job is rolled back: the job is still reserved for this worker."""
+    # A process that adopts orphans kills all its children: not this one.
+    monkeypatch.setattr(processes, "adopt_orphans", lambda: False)
+    ours, theirs = socket.socketpair()
+    configuration = Configuration(
+        settings.store, False, 0, desk.session, "seamless.transformer.functions", theirs.detach()
+    )
+    worker = Worker(configuration)
+    for name in "ab":
+        desk.submit(name)
+    worker.mean_seconds = 0.001
+    worker.reserved = desk.claim(worker.id, want=2)
+    before, begin = list(worker.reserved), claims.begin
+
+    def begin_until_the_disk_is_full(connection: object, worker_id: int, job: int, *, together: bool) -> Running | None:
+        if together:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return begin(connection, worker_id, job, together=together)
+
+    with ours, monkeypatch.context() as patch:
+        patch.setattr(claims, "begin", begin_until_the_disk_is_full)
+        with pytest.raises(OSError, match="No space"):
+            worker._publish()
+    assert len(before) == 2
+    assert worker.reserved == before
+    assert [desk.job(name) for name in "ab"] == [JobState.READY] * 2
+    worker.channel.close()
+    worker.store.close()
 
 
 def delivered(store: Store) -> int:
