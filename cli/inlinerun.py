@@ -74,7 +74,7 @@ class NoScreen:
 
 def follow_up(store: Store, consequences: Consequences) -> None:
     """Do what follows from a submission that was answered at once: write its files."""
-    with Doorbell(store.id) as bell:
+    with Doorbell(store.runtime_name) as bell:
         session = InlineSession(store, functions, bell, NoScreen())
         try:
             session.clerk.handle(consequences)
@@ -87,7 +87,7 @@ def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: 
     screen = Screen()
     # What the command leaves behind becomes ours to kill; this process has no other children.
     processes.adopt_orphans()
-    with Doorbell(store.id) as bell:
+    with Doorbell(store.runtime_name) as bell:
         session = InlineSession(store, functions, bell, screen)
         try:
             session.clerk.handle(reclaim.reclaim_dead_sessions(store))

@@ -11,30 +11,22 @@ from .broker.records import Consequences
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .buffers import Staged
-from .clerk import Functions
+from .clerk import Functions, Host
 from .errors import Fenced, SeamlessError
 from .filesystems import has_no_room, is_disk_full
-from .processes import Watch
 from .store import Store
-from .workdir import Workplace
 
 
-def execute(
-    store: Store, functions: Functions, workplace: Workplace, running: Running, watch: Watch, staged: Staged
-) -> Finished:
-    """Run the job in the worker's private directory. What goes wrong is the job's failure; a full disk is not."""
+def execute(store: Store, functions: Functions, running: Running, host: Host, staged: Staged) -> Finished:
+    """Run the job. What goes wrong is the job's failure; a full disk is not."""
     crashpoints.reached("begun")
     began = time.time()
-    return _execute(store, functions, workplace, running, watch, staged)._replace(began=began)
+    return _execute(store, functions, running, host, staged)._replace(began=began)
 
 
-def _execute(
-    store: Store, functions: Functions, workplace: Workplace, running: Running, watch: Watch, staged: Staged
-) -> Finished:
+def _execute(store: Store, functions: Functions, running: Running, host: Host, staged: Staged) -> Finished:
     try:
-        with workplace.prepared() as directory:
-            finished = functions.execute(store, running, directory, workplace.mark(store.id), watch, staged)
-            return _blame_the_disk(finished, directory)
+        return _blame_the_disk(functions.execute(store, running, host, staged), store.path)
     except (SeamlessError, OSError) as exc:
         if is_disk_full(exc):
             return Finished(Outcome.RELEASED, error="the disk is full")
@@ -42,10 +34,8 @@ def _execute(
 
 
 def _blame_the_disk(finished: Finished, directory: str) -> Finished:
-    """A command that failed on a full disk is not to blame: its job goes back, at no cost."""
-    if finished.outcome is not Outcome.FAILED:
-        return finished
-    if not has_no_room(directory):
+    """A job that failed on a full disk is not to blame: it goes back, at no cost."""
+    if finished.outcome is not Outcome.FAILED or not has_no_room(directory):
         return finished
     return Finished(Outcome.RELEASED, error="the disk is full")
 

@@ -4,22 +4,25 @@
     buffers/.new/       what is being written
     buffers/.damaged/   what did not match its checksum, set aside and never served
 
-Small buffers are collected in a Staged and written with the transaction that needs them.
+Small buffers are collected in a Staged and written with the transaction that needs them. A private store
+keeps large ones in shared memory as long as there is room.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from . import statcache
 from .digest import Digest
 from .driver import Database
 from .errors import BufferCorrupt, BufferMissing, SeamlessError
-from .filesystems import copy_descriptor, unique_name
+from .filesystems import copy_descriptor, unique_name, write_all, write_new_file
+from .segments import Part, Segments
 
 #: Up to this size a buffer lives in the database.
 SMALL_BYTES = 8192
@@ -56,28 +59,39 @@ class Staged:
 class BufferStore:
     """The buffers of one store, seen through one connection."""
 
-    def __init__(self, directory: str, database: Database, digest: Digest, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        directory: str,
+        database: Database,
+        digest: Digest,
+        *,
+        durable: bool = False,
+        segments: Segments | None = None,
+    ) -> None:
         self.directory = directory
         self.digest = digest
         self._database = database
         self._durable = durable
+        self._segments = segments
         self._verified: set[tuple[str, int, int, int]] = set()
 
     # -- asking -----------------------------------------------------------------------------
     def has(self, checksum: str) -> bool:
         """Whether the bytes are here (their content is verified when they are read)."""
-        if os.path.exists(self.path(checksum)):
+        if self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None:
             return True
-        return self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None
+        return os.path.exists(self.path(checksum)) or self._has_segment(checksum)
 
     def size(self, checksum: str) -> int:
         """The length in bytes; BufferMissing if it is not here."""
         with suppress(FileNotFoundError):
             return os.stat(self.path(checksum)).st_size
         row = self._database.row(SIZE, (bytes.fromhex(checksum),))
-        if row is None:
-            raise self._missing(checksum)
-        return int(row[0])
+        if row is not None:
+            return int(row[0])
+        descriptor = self.open(checksum)
+        with os.fdopen(descriptor, "rb"):
+            return os.fstat(descriptor).st_size
 
     def path(self, checksum: str) -> str:
         """Where the file of a large buffer lies (or would lie)."""
@@ -93,6 +107,17 @@ class BufferStore:
         with os.fdopen(descriptor, "rb") as file:
             return file.read()
 
+    def view(self, checksum: str) -> bytes | memoryview:
+        """The verified bytes; those of a large buffer are mapped, read-only and shared with other processes."""
+        content = self._read_small(checksum)
+        if content is not None:
+            return content
+        descriptor = self.open(checksum)
+        try:
+            return memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
+        finally:
+            os.close(descriptor)
+
     def pieces(self, checksum: str) -> Iterator[bytes]:
         """The verified bytes, in pieces, so that memory use does not grow with their number."""
         content = self._read_small(checksum)
@@ -105,6 +130,11 @@ class BufferStore:
 
     def open(self, checksum: str) -> int:
         """A read-only descriptor of a large buffer's verified file; BufferMissing, BufferCorrupt."""
+        if self._segments is not None:
+            # Memory is not torn by a loss of power: what was renamed there is whole.
+            segment = self._segments.open(checksum)
+            if segment is not None:
+                return segment
         path = self.path(checksum)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -130,7 +160,7 @@ class BufferStore:
             target = os.open(path, flags, mode, dir_fd=directory)
             try:
                 if source is None:
-                    _write_all(target, content or b"")
+                    write_all(target, content or b"")
                 else:
                     copy_descriptor(source, target, os.fstat(source).st_size)
                 if self._durable:
@@ -145,19 +175,19 @@ class BufferStore:
     def stage(self, data: bytes, staged: Staged) -> str:
         """Keep these bytes: a large buffer at once, a small one with the caller's transaction."""
         checksum = self.digest.of(data)
-        if len(data) <= SMALL_BYTES:
-            staged.small[checksum] = data
-        elif not self._is_verified(checksum):
-            temporary, descriptor = self._new_file()
-            try:
-                _write_all(descriptor, data)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(descriptor)
-            self._publish(temporary, checksum)
+        self.keep(checksum, (data,), staged)
         return checksum
+
+    def keep(self, checksum: str, parts: Sequence[Part], staged: Staged) -> None:
+        """Keep bytes whose checksum the caller has computed; see `stage`."""
+        size = sum(memoryview(part).nbytes for part in parts)
+        if size <= SMALL_BYTES:
+            staged.small[checksum] = b"".join(parts)
+        elif not self._is_verified(checksum) and not self._keep_in_memory(checksum, parts, size):
+            temporary = self._new_path()
+            write_new_file(temporary, parts)
+            self._publish(temporary, checksum)
+            self._trust(checksum)
 
     def stage_file(self, path: str, staged: Staged) -> str:
         """Keep a copy of a user's file as it is now; its status is looked up before it is hashed.
@@ -187,7 +217,7 @@ class BufferStore:
         try:
             try:
                 while part := os.read(source, PIECE_BYTES):
-                    _write_all(descriptor, part)
+                    write_all(descriptor, part)
             finally:
                 os.close(descriptor)
             return self.adopt(temporary, staged)
@@ -249,17 +279,54 @@ class BufferStore:
         self._publish(temporary, checksum)
         return checksum
 
+    def _new_path(self) -> str:
+        return f"{self.directory}/.new/{unique_name()}"
+
     def _new_file(self) -> tuple[str, int]:
-        path = f"{self.directory}/.new/{unique_name()}"
+        path = self._new_path()
         return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def _has_segment(self, checksum: str) -> bool:
+        return self._segments is not None and self._segments.has(checksum)
+
+    def _keep_in_memory(self, checksum: str, parts: Sequence[Part], size: int) -> bool:
+        if self._segments is None:
+            return False
+        for leaving in self._segments.excess(size):
+            self._move_out(leaving)
+        return self._segments.write(checksum, parts)
+
+    def _move_out(self, checksum: str) -> None:
+        """Make room in shared memory: the buffer goes into a file first, so that it can always be found."""
+        segment = self._segments.open(checksum) if self._segments is not None else None
+        if segment is None or self._segments is None:
+            return
+        try:
+            temporary, descriptor = self._new_file()
+            try:
+                copy_descriptor(segment, descriptor, os.fstat(segment).st_size)
+            finally:
+                os.close(descriptor)
+            self._publish(temporary, checksum)
+        finally:
+            os.close(segment)
+        self._segments.remove(checksum)
 
     def _is_verified(self, checksum: str) -> bool:
         """Whether this process has seen the file to be good, as it is now."""
         try:
-            status = os.stat(self.path(checksum))
+            return self._key(checksum, os.stat(self.path(checksum))) in self._verified
         except FileNotFoundError:
             return False
-        return (checksum, status.st_ino, status.st_size, status.st_mtime_ns) in self._verified
+
+    def _trust(self, checksum: str) -> None:
+        """We wrote the file ourselves just now."""
+        with suppress(FileNotFoundError):
+            self._verified.add(self._key(checksum, os.stat(self.path(checksum))))
+
+    @staticmethod
+    def _key(checksum: str, status: os.stat_result) -> tuple[str, int, int, int]:
+        return checksum, status.st_ino, status.st_size, status.st_mtime_ns
 
     def _publish(self, temporary: str, checksum: str) -> None:
         """Put a good file in place, also of one that is there: that one may be damaged."""
@@ -276,8 +343,7 @@ class BufferStore:
 
     def _verify(self, checksum: str, path: str, descriptor: int) -> None:
         """Hash a file once per process and status; a damaged one is set aside."""
-        status = os.fstat(descriptor)
-        key = (checksum, status.st_ino, status.st_size, status.st_mtime_ns)
+        key = self._key(checksum, os.fstat(descriptor))
         if key in self._verified:
             return
         if self.digest.of_descriptor(descriptor) != checksum:
@@ -315,12 +381,6 @@ def _unchanged(before: os.stat_result, after: os.stat_result) -> bool:
         after.st_mtime_ns,
         after.st_ctime_ns,
     )
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _sync(path: str) -> None:

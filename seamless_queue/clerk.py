@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from . import crashpoints, doorbell, sidecars
 from .broker import deliveries, progress, sessions, submissions
@@ -26,15 +26,50 @@ from .errors import SeamlessError
 from .filesystems import has_no_room, is_disk_full
 from .processes import Watch
 from .store import Store
+from .workdir import Workplace
+
+if TYPE_CHECKING:
+    from .lane import Lane, Ticket
+    from .streams import CapturedStreams
+
+
+class Host(Protocol):
+    """The worker that a job runs in, as the executor of its language sees it."""
+
+    @property
+    def workplace(self) -> Workplace:
+        """Where commands run."""
+
+    @property
+    def watch(self) -> Watch:
+        """What a wait for a command listens to."""
+
+    @property
+    def lane(self) -> Lane:
+        """Where the job's own code submits others."""
+
+    @property
+    def streams(self) -> CapturedStreams | None:
+        """Where the output of Python code goes; None: where it would go anyway."""
+
+    def minding(self, *, python: bool) -> AbstractContextManager[None]:
+        """While Python code of the job runs, somebody else has to mind the channel; not while a command runs."""
+
+    def before_nested(self) -> None:
+        """The job's code is about to submit others: nobody is to wait for it who does not have to."""
+
+    def announce(self) -> None:
+        """There are jobs to be claimed by others."""
+
+    def wait_for(self, ticket: Ticket) -> None:
+        """Wait for a job that somebody else runs."""
 
 
 class Functions(Protocol):
     """What gives bytes meaning: a module (or object) with these four functions."""
 
-    def execute(
-        self, store: Store, running: Running, directory: str, mark: str, watch: Watch, staged: Staged
-    ) -> Finished:
-        """Run a job in an empty private directory; outputs that are kept go to `staged` or the store."""
+    def execute(self, store: Store, running: Running, host: Host, staged: Staged) -> Finished:
+        """Run a job; outputs that are kept go to `staged` or the store."""
 
     def key(self, store: Store, keyable: Keyable, staged: Staged) -> Identity:
         """The identity of a request whose inputs are known."""
@@ -60,6 +95,8 @@ class Clerk:
     functions: Functions
     #: told of every request that fails here: its number and why
     report: Callable[[int, str], None] | None = None
+    #: the worker's own session, which needs no ring to know what happens here
+    session_id: int | None = None
 
     def handle(self, consequences: Consequences) -> bool:
         """Do all that follows; whether jobs may have become ready for other workers."""
@@ -74,7 +111,7 @@ class Clerk:
             consequences = merged(following)
             ring.update(consequences.sessions)
             ready = ready or consequences.again
-        self._ring(ring)
+        self._ring(ring - {self.session_id})
         return ready
 
     def leftovers(self) -> Consequences:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from blake3 import blake3
@@ -43,6 +43,13 @@ class Digest(NamedTuple):
         """The checksum of these bytes."""
         hasher = self.new() if len(data) < THREADED_BYTES else self.new_for_large()
         hasher.update(data)
+        return str(hasher.hexdigest())
+
+    def of_parts(self, parts: Sequence[bytes | memoryview]) -> str:
+        """The checksum of these bytes, one part after the other."""
+        hasher = self.new() if sum(map(len, parts)) < THREADED_BYTES else self.new_for_large()
+        for part in parts:
+            hasher.update(part)
         return str(hasher.hexdigest())
 
     def of_descriptor(self, descriptor: int) -> str:

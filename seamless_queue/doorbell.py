@@ -18,15 +18,15 @@ from .filesystems import unique_name
 ADDRESS_BYTES = 100
 
 
-def runtime_directory(store_id: str) -> str:
+def runtime_directory(store_name: str) -> str:
     """The store's directory for sockets: under $XDG_RUNTIME_DIR, else under the temporary one; 0700."""
     from tempfile import gettempdir
 
     name = f"seamless-{os.geteuid()}"
     roots = [os.environ.get("XDG_RUNTIME_DIR"), gettempdir(), "/tmp"]
     for root in roots:
-        if root and os.path.isdir(root) and len(os.path.join(root, name, store_id[:16])) < ADDRESS_BYTES - 20:
-            return _own_directory(os.path.join(root, name), store_id[:16])
+        if root and os.path.isdir(root) and len(os.path.join(root, name, store_name)) < ADDRESS_BYTES - 20:
+            return _own_directory(os.path.join(root, name), store_name)
     raise SeamlessError("no directory is short enough for a socket; set XDG_RUNTIME_DIR to a short path")
 
 
@@ -44,8 +44,8 @@ def _own_directory(parent: str, name: str) -> str:
 class Doorbell:
     """This process's own bell. Use as a context manager: leaving removes the socket."""
 
-    def __init__(self, store_id: str) -> None:
-        self.address = os.path.join(runtime_directory(store_id), unique_name())
+    def __init__(self, store_name: str) -> None:
+        self.address = os.path.join(runtime_directory(store_name), unique_name())
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         with suppress(FileNotFoundError):

@@ -53,17 +53,24 @@ def library() -> Any:
 
 
 class Database:
-    """One connection to a store's database; for one thread, and never carried into another process."""
+    """One connection to a store's database, never carried into another process.
 
-    def __init__(self, path: str, *, durable: bool = False) -> None:
+    For one thread, or with `shared` for several that take turns under a lock of theirs. A `passing` database
+    goes with the process that made it, and is never synced to the disk.
+    """
+
+    def __init__(self, path: str, *, durable: bool = False, shared: bool = False, passing: bool = False) -> None:
         self.path = path
         self._library = library()
         # timeout=0: waiting is done by `transaction` and `rows`, fairly.
-        self.connection: Any = self._library.connect(path, timeout=0, isolation_level=None, cached_statements=256)
+        self.connection: Any = self._library.connect(
+            path, timeout=0, isolation_level=None, cached_statements=256, check_same_thread=not shared
+        )
+        synchronous = "OFF" if passing else "FULL" if durable else "NORMAL"
         for pragma in (
             "temp_store = MEMORY",
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            f"synchronous = {'FULL' if durable else 'NORMAL'}",
+            f"synchronous = {synchronous}",
         ):
             self.rows(f"PRAGMA {pragma}")
 

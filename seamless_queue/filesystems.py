@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 
@@ -107,6 +108,26 @@ def _copy_by_hand(source: int, target: int) -> None:
     with os.fdopen(os.dup(source), "rb") as reader, os.fdopen(os.dup(target), "wb") as writer:
         reader.seek(0)
         shutil.copyfileobj(reader, writer, 1 << 20)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of it."""
+    view = memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"")
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file of our own that is not there yet; a half-written one is removed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for part in parts:
+            write_all(descriptor, part)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: str, data: bytes, *, durable: bool = False) -> None:

@@ -9,7 +9,9 @@ import os
 import select
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import RLock
 from typing import Protocol
 
 from . import attempt, foreign, owner, reclaim, sidecars
@@ -21,6 +23,7 @@ from .buffers import Staged
 from .clerk import Clerk, Functions
 from .doorbell import Doorbell
 from .errors import DiskFull
+from .lane import Lane, Ticket
 from .store import Store
 from .workdir import Workplace
 
@@ -66,7 +69,9 @@ class InlineSession:
             self.id = sessions.open_session(connection, SessionKind.INLINE, me, bell.address, 1)
             self.worker_id = sessions.open_worker(connection, self.id, me)
         self.clerk = Clerk(store, self.worker_id, functions)
-        self._workplace = Workplace(store.work, self.worker_id, reuse=False)
+        self.watch = self
+        self.workplace = Workplace(store.work, self.worker_id, reuse=False)
+        self.lane = Lane(store, functions, self.id, self.id, self.worker_id, RLock())
         self._foreign = foreign.ForeignFutures()
         self._current: Running | None = None
         self._renewed = self._reclaimed = time.monotonic()
@@ -109,7 +114,7 @@ class InlineSession:
         if self._current is None:
             return False
         running, staged = self._current, Staged()
-        finished = attempt.execute(self.store, self.functions, self._workplace, running, self, staged)
+        finished = attempt.execute(self.store, self.functions, running, self, staged)
         self._audience.look()
         with self.store.database.transaction() as connection:
             finished, consequences = attempt.publish(connection, self.id, self.worker_id, running, finished, staged)
@@ -149,6 +154,25 @@ class InlineSession:
             sessions.renew(connection, self.id)
         for _, path in reports.live_outputs_of(self.store.database, self.id):
             sidecars.touch_future(os.fsdecode(path))
+
+    def minding(self, *, python: bool) -> AbstractContextManager[None]:
+        """Nobody has to: there is no parent to listen to (clerk.Host)."""
+        return nullcontext()
+
+    @property
+    def streams(self) -> None:
+        """Output goes where the caller's own goes."""
+
+    def before_nested(self) -> None:
+        """Nobody waits for this process to go on."""
+
+    def announce(self) -> None:
+        """Nobody else claims from this lane."""
+
+    def wait_for(self, ticket: Ticket) -> None:
+        """Wait for a job that another process runs."""
+        while not ticket.done and not self.lane.look([ticket]):
+            time.sleep(FOLLOW_SECONDS)
 
     # -- processes.Watch ----------------------------------------------------------------------
     def fileno(self) -> int:

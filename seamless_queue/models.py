@@ -151,10 +151,13 @@ class Request(Base):
     created: Mapped[float] = mapped_column(Float)
     finished: Mapped[float | None] = mapped_column(Float)
     error: Mapped[str | None] = mapped_column(Text)
+    #: the job whose code has made this request: a transformation inside another one
+    parent: Mapped[int | None] = mapped_column(Integer)
 
 
 Index("requests_live", Request.state, Request.lane, sqlite_where=text("state < 4"))
 Index("requests_delivering", Request.deliverer, sqlite_where=text("deliverer IS NOT NULL"))
+Index("requests_of_parent", Request.parent, sqlite_where=text("parent IS NOT NULL"))
 
 
 class Output(Base):

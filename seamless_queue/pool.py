@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import processes
@@ -30,6 +30,10 @@ class Member:
     #: the row in the table, once the worker has said hello
     id: int | None = None
     idle: bool = False
+    #: its job waits for another worker's
+    blocked: bool = False
+    #: told to rest after its current job
+    held: bool = False
     left: bool = False
     #: what it runs, for people
     current: Message | None = field(default=None, repr=False)
@@ -44,22 +48,14 @@ class WorkerPool:
         self.members: list[Member] = []
         self._broken_starts = 0
 
-    def start_missing(self) -> list[Member]:
-        """Start as many workers as are missing; those that were started."""
-        return [self._start() for _ in range(self.size - len(self.members))]
+    def start_missing(self, size: int | None = None) -> list[Member]:
+        """Start as many workers as are missing to the pool's size, or this one; those that were started."""
+        return [self._start() for _ in range((size or self.size) - len(self.members))]
 
     def _start(self) -> Member:
         ours, theirs = socket.socketpair()
         with theirs:
-            configuration = self._configuration
-            arguments = Configuration(
-                configuration.store,
-                configuration.durable,
-                configuration.lane,
-                configuration.session_id,
-                configuration.functions,
-                theirs.fileno(),
-            )
+            arguments = replace(self._configuration, channel=theirs.fileno())
             process = processes.start_worker(arguments.encode(), theirs.fileno())
         member = Member(process, Channel(ours))
         self.members.append(member)
@@ -82,15 +78,32 @@ class WorkerPool:
             member.current = message
         elif event == "ended" and member.current is not None and member.current["job"] == message["job"]:
             member.current = None
-        member.idle = event == "idle"
+        if event in ("blocked", "unblocked"):
+            member.blocked = event == "blocked"
+        else:
+            member.idle = event == "idle"
 
     def wake(self, at_most: int) -> int:
-        """Wake so many idle workers; how many were woken."""
-        idle = [member for member in self.members if member.idle][:at_most]
+        """Wake so many idle workers, as long as no more than the pool's size are busy; how many were woken."""
+        idle = [member for member in self.members if member.idle]
+        idle = idle[: max(0, min(at_most, self.size - self.busy_count))]
         for member in idle:
             member.idle = False
-            member.channel.send({"order": "wake"})
+            member.channel.send({"order": Mode.WORK.value if member.held else "wake"})
+            member.held = False
         return len(idle)
+
+    def hold_excess(self) -> None:
+        """Workers that were lent are not needed any more: the youngest rest until they are woken."""
+        busy = [member for member in self.members if not member.idle and not member.blocked and not member.held]
+        for member in busy[self.size :]:
+            member.held = True
+            member.channel.send({"order": Mode.HOLD.value})
+
+    @property
+    def busy_count(self) -> int:
+        """Workers that need a processor."""
+        return sum(not member.idle and not member.blocked for member in self.members)
 
     @property
     def idle_count(self) -> int:
@@ -107,6 +120,12 @@ class WorkerPool:
         for member in self.members:
             if member.current is not None:
                 member.channel.send({"order": "check"})
+
+    def spread_news(self) -> None:
+        """Have the blocked workers look whether what they wait for has ended."""
+        for member in self.members:
+            if member.blocked:
+                member.channel.send({"order": "look"})
 
     def order(self, mode: Mode) -> None:
         """Tell all workers what is wanted of them."""

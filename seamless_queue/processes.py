@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -89,23 +90,60 @@ def run_command(
 ) -> Ended:
     """Run a command to its end, or until the time is over or `watch` wants it stopped.
 
-    Whatever it has started in its process group is dead when this returns or raises. The command inherits
-    this process's working directory, which is `directory` for a moment: call it only in a process of one thread.
+    Whatever it has started in its process group is dead when this returns or raises.
     """
-    streams = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate((stdin, stdout, stderr))]
+    others = _children() if adopt_orphans.cache_info().currsize else []
+    start = _start_quickly if threading.active_count() == 1 else _start_among_threads
+    pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
+    return _see_to_its_end(pid, timeout, watch, others)
+
+
+def _start_quickly(
+    arguments: Sequence[str | bytes],
+    executable: str,
+    directory: str,
+    environment: dict[bytes, bytes],
+    streams: tuple[int, int, int],
+) -> int:
+    """Half the cost of subprocess.Popen, which matters where commands take a millisecond.
+
+    The command inherits this process's working directory, which is `directory` for a moment.
+    """
     _keep_descriptors_to_ourselves()
     with _working_directory(directory):
-        # Half the cost of subprocess.Popen, which matters where commands take a millisecond.
-        pid = os.posix_spawn(
+        return os.posix_spawn(
             executable,
             list(arguments),
             environment,
-            file_actions=streams,
+            file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(streams)],
             setpgroup=0,
             setsigmask=(),
             setsigdef=DEFAULT_SIGNALS,
         )
-    return _see_to_its_end(pid, timeout, watch)
+
+
+def _start_among_threads(
+    arguments: Sequence[str | bytes],
+    executable: str,
+    directory: str,
+    environment: dict[bytes, bytes],
+    streams: tuple[int, int, int],
+) -> int:
+    """Other threads must not find themselves in another working directory."""
+    stdin, stdout, stderr = streams
+    process = subprocess.Popen(
+        arguments,
+        executable=executable,
+        cwd=directory,
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+    )
+    # We reap it ourselves: the object has nothing more to say.
+    process.returncode = 0
+    return process.pid
 
 
 @cache
@@ -131,14 +169,14 @@ def _working_directory(path: str) -> Iterator[None]:
             os.chdir(previous)
 
 
-def _see_to_its_end(pid: int, timeout: float | None, watch: Watch) -> Ended:
+def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Sequence[int]) -> Ended:
     try:
         stopped = _wait(pid, timeout, watch)
     finally:
         # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
         kill_group(pid)
         _, status, used = os.wait4(pid, 0)
-        kill_adopted()
+        kill_adopted(others)
     exit_code = os.waitstatus_to_exitcode(status)
     outcome = stopped or (Outcome.FAILED if exit_code else Outcome.DONE)
     return Ended(outcome, exit_code, Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT))

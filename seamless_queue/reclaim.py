@@ -75,7 +75,7 @@ def sweep(store: Store, clerk: Clerk) -> None:
         if workdir.owner_of(name) not in live:
             workdir.remove(os.path.join(store.work, name))
     _remove_unowned(os.path.join(store.buffers.directory, ".new"))
-    _remove_unowned(doorbell.runtime_directory(store.id))
+    _remove_unowned(doorbell.runtime_directory(store.runtime_name))
     reports.forget_contexts(store.database)
 
 

@@ -93,7 +93,7 @@ class Server:
         processes.adopt_orphans()
         self._store: Store = open_store(self._settings)
         stack.callback(self._store.close)
-        self._bell = stack.enter_context(Doorbell(self._store.id))
+        self._bell = stack.enter_context(Doorbell(self._store.runtime_name))
         self._signal_end = stack.enter_context(waking())
         stack.enter_context(handled(self._signals.append, *STOP_SIGNALS))
         with self._store.database.transaction() as connection:

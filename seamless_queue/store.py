@@ -13,11 +13,12 @@ import stat
 from contextlib import suppress
 from typing import NamedTuple
 
-from . import filesystems, schema
+from . import filesystems, private, schema
 from .buffers import BufferStore
 from .digest import DEFAULT_DIGEST, Digest, digest_named
 from .driver import Database
 from .errors import DigestMismatch, NotAStore, StoreNotOurs, StoreReadOnly
+from .segments import Segments
 from .settings import Settings
 
 DATABASE_NAME = "seamless.db"
@@ -30,7 +31,7 @@ WRITE_FACT = "INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)"
 
 
 class Store(NamedTuple):
-    """An open store: one connection, for one thread of one process."""
+    """An open store: one connection of one process."""
 
     path: str
     id: str
@@ -43,20 +44,27 @@ class Store(NamedTuple):
         """Where jobs run."""
         return os.path.join(self.path, "work")
 
+    @property
+    def runtime_name(self) -> str:
+        """What its sockets are found by."""
+        return private.name_of(self.path) or self.id[:16]
+
     def close(self) -> None:
         """Close the connection."""
         self.database.close()
 
 
-def open_store(settings: Settings) -> Store:
-    """Open the store, making it on first use.
+def open_store(settings: Settings, *, shared: bool = False) -> Store:
+    """Open the store, making it on first use; `shared` among the threads of this process.
 
     Raises a StoreError with the remedy: not a store, another user's, read-only, on a network file
     system, of a newer version; DigestMismatch if another digest is asked for than it has.
     """
     path = settings.store
     _prepare_directory(path)
-    database = Database(os.path.join(path, DATABASE_NAME), durable=settings.durable)
+    database = Database(
+        os.path.join(path, DATABASE_NAME), durable=settings.durable, shared=shared, passing=settings.private
+    )
     try:
         schema.ensure(database, os.path.join(path, LOCK_NAME))
         facts = _facts(database, settings.digest)
@@ -69,7 +77,10 @@ def open_store(settings: Settings) -> Store:
     except BaseException:
         database.close()
         raise
-    buffers = BufferStore(os.path.join(path, "buffers"), database, digest, durable=settings.durable)
+    segments = Segments(os.path.basename(path)) if settings.private else None
+    buffers = BufferStore(
+        os.path.join(path, "buffers"), database, digest, durable=settings.durable, segments=segments
+    )
     return Store(path, facts["id"], digest, database, buffers)
 
 

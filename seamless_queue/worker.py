@@ -1,7 +1,8 @@
 """A worker process: claims jobs of its lane, executes them one by one, publishes the outcomes.
 
-    parent ◀──channel──▶ worker ──▶ command (own process group)
-                           │
+    parent ◀──channel──▶ worker ──▶ command (own process group), or Python code in this very thread
+                           │  │
+                           │  └── minder: a thread that minds the channel while Python code runs
                            └── claims, publishes, delivers (database)
 
 Started by `processes.start_worker` as `python -m seamless_queue.worker CONFIGURATION`. The end of the
@@ -15,11 +16,13 @@ import os
 import select
 import socket
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import orjson
 
@@ -32,8 +35,11 @@ from .buffers import Staged
 from .channel import Channel, Message
 from .clerk import Clerk, functions_named
 from .filesystems import is_disk_full
+from .lane import Lane, Ticket
+from .minder import Minder
 from .settings import Settings
 from .store import open_store
+from .streams import CapturedStreams
 from .workdir import Workplace
 
 #: An idle worker looks for work this often even if nobody wakes it.
@@ -41,13 +47,16 @@ SLOW_POLL_SECONDS = 5.0
 #: A batch of reservations is meant to last this long.
 BATCH_SECONDS = 0.05
 #: At most so many reservations at once.
-BATCH_LIMIT = 16
-#: Jobs shorter than this are begun and published several at a time.
-TOGETHER_SECONDS = 0.01
+BATCH_LIMIT = 32
+#: Jobs shorter than this are begun and published several at a time, which together last about that long.
+TOGETHER_SECONDS = 0.016
 #: So many at most.
-TOGETHER_LIMIT = 8
+TOGETHER_LIMIT = 32
 #: A job that runs for longer is not waited for by others of its batch.
 LINGER_SECONDS = 0.03
+#: How soon a job that others run is looked at again although the parent says nothing; grows.
+NEWS_SECONDS = 0.005
+NEWS_LONGEST_SECONDS = 0.5
 #: Weight of the newest duration in the running mean.
 MEAN_WEIGHT = 0.2
 
@@ -75,6 +84,12 @@ class Configuration:
     session_id: int
     functions: str
     channel: int
+    #: of a private store: it goes with its parent
+    private: bool = False
+    #: what takes the place of sys.path; empty: as it is
+    path: tuple[str, ...] = ()
+    #: say only what has ended, not what was started: nobody shows it
+    quiet: bool = False
 
     def encode(self) -> str:
         """As one command-line argument."""
@@ -100,14 +115,25 @@ class Worker:
         # Inherited, so that it came here; the commands of jobs are not to have it.
         os.set_inheritable(configuration.channel, False)
         self.channel = Channel(socket.socket(fileno=configuration.channel))
-        settings = Settings(configuration.store, durable=configuration.durable)
-        self.store = open_store(settings)
+        settings = Settings(configuration.store, durable=configuration.durable, private=configuration.private)
+        self.store = open_store(settings, shared=True)
+        #: held for every use of the connection, the channel and the lists below
+        self.lock = threading.RLock()
         with self.store.database.transaction() as connection:
             self.id = sessions.open_worker(connection, configuration.session_id, owner.current())
         self.functions = functions_named(configuration.functions)
-        self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure)
+        self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
+        self.lane = Lane(
+            self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock
+        )
+        self.watch = self
+        self.minder = Minder(self)
         reuse = processes.adopt_orphans()
+        # What the code of jobs starts can be found by it, as commands can.
+        os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
+        self.news = threading.Event()
+        self._streams: CapturedStreams | None = None
         self.mode = Mode.WORK
         self.reserved: list[int] = []
         self.begun: list[Running] = []
@@ -121,26 +147,33 @@ class Worker:
         """Work until told to leave, or the parent is gone."""
         self.channel.send({"event": "hello", "worker": self.id})
         while self.mode not in (Mode.FINISH, Mode.STOP):
-            self._listen(0)
+            if not self.begun:
+                self._listen(0)
             if self.mode is Mode.WORK and not self.begun:
                 self._turn()
             if self.mode is Mode.WORK and self.begun:
                 self._work_on(self.begun.pop(0))
             elif self.mode in (Mode.WORK, Mode.HOLD):
                 # Not after the order to leave, which nobody repeats.
+                self._give_back()
                 self._rest()
         self._leave()
 
     def _work_on(self, running: Running) -> None:
-        self.channel.send({"event": "started", **_about(running)})
-        self.current, self.current_since = running, time.monotonic()
-        self.interval = LINGER_SECONDS if self.begun or self.done else None
+        with self.lock:
+            if not self.configuration.quiet:
+                self.channel.send({"event": "started", **_about(running)})
+            self.current, self.current_since = running, time.monotonic()
+            self.interval = LINGER_SECONDS if self.begun or self.done or self.reserved else None
         staged = Staged()
-        finished = attempt.execute(self.store, self.functions, self.workplace, running, self, staged)
+        self.lane.executing[running.job_id] = running
+        finished = attempt.execute(self.store, self.functions, running, self, staged)
+        del self.lane.executing[running.job_id]
         seconds = time.monotonic() - self.current_since
         self.mean_seconds += MEAN_WEIGHT * (seconds - self.mean_seconds)
-        self.current = None
-        self.done.append(Done(running, finished, staged, seconds))
+        with self.lock:
+            self.current = None
+            self.done.append(Done(running, finished, staged, seconds))
         if not self.begun or finished.outcome is not Outcome.DONE or self.mode is not Mode.WORK:
             self._turn()
 
@@ -149,12 +182,13 @@ class Worker:
         self._listen(SLOW_POLL_SECONDS)
 
     def _leave(self) -> None:
-        self._give_back_begun()
-        with self.store.database.transaction() as connection:
-            sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
-        self.workplace.close()
-        self.channel.send({"event": "bye"})
-        self.store.close()
+        self._give_back()
+        with self.lock:
+            with self.store.database.transaction() as connection:
+                sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
+            self.workplace.close()
+            self.channel.send({"event": "bye"})
+            self.store.close()
 
     # -- outcomes ---------------------------------------------------------------------------
     def _turn(self) -> None:
@@ -166,7 +200,8 @@ class Worker:
             self._report_full_disk()
         while True:
             try:
-                consequences = self._publish()
+                with self.lock:
+                    consequences = self._publish()
                 break
             except Exception as exc:
                 if not is_disk_full(exc):
@@ -215,7 +250,7 @@ class Worker:
     def _begin_batch(self, connection: object) -> list[Running]:
         """Begin the next job, or several where jobs are so short that they are better published together."""
         batch: list[Running] = []
-        limit = TOGETHER_LIMIT if self.mean_seconds < TOGETHER_SECONDS else 1
+        limit = max(1, min(TOGETHER_LIMIT, int(TOGETHER_SECONDS / max(self.mean_seconds, 1e-6))))
         while len(batch) < limit:
             if not self.reserved and not batch:
                 self.reserved = claims.claim(connection, self.id, self.configuration.lane, self._batch_size())
@@ -235,21 +270,26 @@ class Worker:
     def _batch_size(self) -> int:
         return max(1, min(BATCH_LIMIT, int(BATCH_SECONDS / max(self.mean_seconds, 1e-6))))
 
-    def _give_back_begun(self) -> None:
-        """What was begun together with others and not touched goes back at no cost."""
-        if self.begun:
+    def _give_back(self) -> None:
+        """What was begun together with others and not touched, or only reserved, goes back at no cost."""
+        with self.lock:
+            if not self.begun and not self.reserved:
+                return
             with self.store.database.transaction() as connection:
                 for running in self.begun:
                     claims.give_back(connection, self.id, running)
-            self.begun = []
-            self.channel.send({"event": "ready"})
+                claims.unreserve(connection, self.id)
+            self.begun, self.reserved = [], []
+        self.announce()
 
-    def _stop_lingering(self) -> None:
+    def stop_lingering(self) -> None:
         """The current job is not short after all: nobody is to wait for it who does not have to."""
-        self.interval = None
         try:
-            self._give_back_begun()
-            self._follow_up(self._publish())
+            with self.lock:
+                self.interval = None
+                self._give_back()
+                if self.done:
+                    self._follow_up(self._publish())
         except Exception as exc:
             # It is published with the current job, then.
             if not is_disk_full(exc):
@@ -269,7 +309,7 @@ class Worker:
         if self.mode is Mode.STOP:
             return Outcome.RELEASED
         if self.interval is not None and time.monotonic() - self.current_since >= LINGER_SECONDS:
-            self._stop_lingering()
+            self.stop_lingering()
         if asked and self.current is not None and not claims.holds(self.store.database, self.id, self.current):
             return Outcome.CANCELED
         return None
@@ -283,12 +323,93 @@ class Worker:
     def _receive(self) -> bool:
         """Take in what the parent says; whether the current job is to be looked after."""
         asked = False
-        for message in self.channel.receive_nowait():
-            if message["order"] == "check":
-                asked = True
-            elif message["order"] != "wake" and self.mode is not Mode.STOP:
-                self.mode = Mode(message["order"])
+        with self.lock:
+            for message in self.channel.receive_nowait():
+                if message["order"] == "check":
+                    asked = True
+                elif message["order"] == "look":
+                    self.news.set()
+                elif message["order"] != "wake" and self.mode is not Mode.STOP:
+                    self.mode = Mode(message["order"])
         return asked
+
+    # -- while Python code runs -------------------------------------------------------------
+    @contextmanager
+    def minding(self, *, python: bool) -> Iterator[None]:
+        """Have the minder mind the channel while Python code has this thread, and keep off while a command has."""
+        before = self.minder.on_duty
+        self.minder.set_duty(python)
+        try:
+            yield
+        finally:
+            self.minder.set_duty(before)
+
+    def mind(self) -> None:
+        """Called by the minder, when the parent has spoken and from time to time."""
+        with self.lock:
+            if not self.minder.on_duty or self.current is None:
+                return
+            try:
+                asked = self._receive()
+            except EOFError:
+                # The code cannot be asked to stop, and nobody is left who would want its result.
+                os._exit(1)
+            running, elapsed = self.current, time.monotonic() - self.current_since
+            if self.mode is Mode.STOP:
+                self._leave_amid(Finished(Outcome.RELEASED, error="stopped"))
+            if asked and not claims.holds(self.store.database, self.id, running):
+                self._leave_amid(Finished(Outcome.CANCELED, error="canceled"))
+            if running.timeout is not None and elapsed >= running.timeout:
+                self._leave_amid(Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s"))
+            if self.interval is not None and elapsed >= LINGER_SECONDS:
+                self.stop_lingering()
+
+    def _leave_amid(self, finished: Finished) -> NoReturn:
+        """Publish this for the current job and leave, while its code still runs: it cannot be asked to stop."""
+        try:
+            for running in list(self.lane.executing.values()):
+                outcome = finished if running is self.current else Finished(Outcome.RELEASED, error="stopped")
+                self.done.append(Done(running, outcome, Staged(), time.monotonic() - self.current_since))
+            self.current, self.mode = None, Mode.STOP
+            self._turn()
+            self._leave()
+            processes.kill_adopted()
+        finally:
+            os._exit(0)
+
+    def wait_for(self, ticket: Ticket) -> None:
+        """Wait for a job that another worker runs; meanwhile this one needs no processor."""
+        self._tell_blocked(True)
+        pause = NEWS_SECONDS
+        try:
+            while not ticket.done and not self.lane.look([ticket]):
+                # The parent says when something has ended; it may have done so before it knew that we wait.
+                self.news.wait(pause)
+                self.news.clear()
+                pause = min(pause * 2, NEWS_LONGEST_SECONDS)
+        finally:
+            self._tell_blocked(False)
+
+    @property
+    def streams(self) -> CapturedStreams:
+        """Made when Python code runs here for the first time."""
+        if self._streams is None:
+            self._streams = CapturedStreams(self.store.work)
+        return self._streams
+
+    def before_nested(self) -> None:
+        """The current job's code submits others, and may wait for them."""
+        self.stop_lingering()
+
+    def announce(self) -> None:
+        """There are jobs to be claimed by others."""
+        with self.lock:
+            self.channel.send({"event": "ready"})
+
+    def _tell_blocked(self, blocked: bool) -> None:
+        """The current job's code waits for a job of another worker, and needs no processor; or goes on."""
+        with self.lock:
+            self.channel.send({"event": "blocked" if blocked else "unblocked"})
 
     def _report_failure(self, request_id: int, error: str) -> None:
         self.channel.send({"event": "failed", "request": request_id, "error": error})
@@ -307,6 +428,7 @@ def _ended(done: Done, finished: Finished, consequences: Consequences) -> Messag
         "event": "ended",
         **_about(done.running),
         "outcome": finished.outcome.value,
+        "result": finished.result,
         "error": finished.error,
         "exit_code": finished.exit_code,
         "seconds": done.seconds,
@@ -322,12 +444,16 @@ def _about(running: Running) -> Message:
 
 def main() -> None:
     """Entry point of the process."""
-    worker = Worker(Configuration(**orjson.loads(sys.argv[1])))
+    configuration = Configuration(**orjson.loads(sys.argv[1]))
+    if configuration.path:
+        sys.path[:] = configuration.path
+    worker = Worker(configuration)
     # What was imported stays for good: the collector need not look at it after every few jobs.
     gc.freeze()
     # The parent is gone: it cannot be told, and its successor finds the job.
     with suppress(EOFError):
         worker.run()
+    processes.kill_adopted()
 
 
 if __name__ == "__main__":

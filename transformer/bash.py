@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from shutil import which
+from typing import Any
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.buffers import Staged
+from seamless_queue.clerk import Host
 from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.processes import MARK, Ended, Watch, run_command
 from seamless_queue.store import Store
@@ -35,18 +37,22 @@ ARGUMENT_BYTES = 100_000
 ERROR_CHARACTERS = 200
 
 
-def execute(store: Store, running: Running, directory: str, mark: str, watch: Watch, staged: Staged) -> Finished:
+def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Run the command of an identity. BufferMissing or BufferCorrupt if an input cannot be had."""
-    transformation = Transformation.decode(store.buffers.read(running.checksum))
+    transformation = Transformation.of(fields)
     context = _context_of(store, running)
-    job = f"{directory}/{JOB}"
-    _materialise(store, transformation, job)
-    _make_directories(context, job)
-    environment = _environment(store, transformation, context, mark)
-    code = store.buffers.read(transformation.code)
-    stdin = _stdin(store, transformation, directory)
-    ended = _run(code, directory, environment, stdin, running.timeout, watch, _keeps_stdout(transformation))
-    return _collect(store, transformation, directory, ended, running.timeout, staged)
+    with host.workplace.prepared() as directory:
+        job = f"{directory}/{JOB}"
+        _materialise(store, transformation, job)
+        _make_directories(context, job)
+        environment = _environment(store, transformation, context, host.workplace.mark(store.id))
+        code = store.buffers.read(transformation.code)
+        stdin = _stdin(store, transformation, directory)
+        with host.minding(python=False):
+            ended = _run(
+                code, directory, environment, stdin, running.timeout, host.watch, _keeps_stdout(transformation)
+            )
+        return _collect(store, transformation, directory, ended, running.timeout, staged)
 
 
 def _context_of(store: Store, running: Running) -> bytes | None:

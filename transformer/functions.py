@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from seamless_queue.broker.work import Finished, Running
 from seamless_queue.buffers import Staged
+from seamless_queue.clerk import Host
 from seamless_queue.store import Store
 
-from . import directories, plain
-from .bash import execute
+from . import bash, directories, plain
 from .delivery import deliver
 from .keying import key
 
@@ -16,6 +17,21 @@ __all__ = ["NAME", "deliver", "execute", "intake", "key"]
 
 #: How a worker finds this module.
 NAME = __name__
+
+
+def execute(store: Store, running: Running, host: Host, staged: Staged) -> Finished:
+    """Run a job of any language; what Python code or its arguments need is imported where it is met."""
+    with host.lane.lock:
+        fields = plain.load(store.buffers.read(running.checksum))
+    if fields["__language__"] == "python":
+        from . import pythonjob
+
+        return pythonjob.execute(store, fields, running, host, staged)
+    if fields["code"][1] == "transformer":
+        from . import bashpins
+
+        return bashpins.execute(store, fields, running, host, staged)
+    return bash.execute(store, fields, running, host, staged)
 
 
 def intake(store: Store, path: str, staged: Staged) -> str:

@@ -108,9 +108,8 @@ class Transformation(NamedTuple):
     plain_stdout: bool
 
     @classmethod
-    def decode(cls, buffer: bytes) -> Transformation:
-        """From an identity buffer."""
-        fields = plain.load(buffer)
+    def of(cls, fields: dict[str, Any]) -> Transformation:
+        """From what an identity buffer holds."""
         files, directories, variables = {}, {}, {}
         for name, pin in fields.items():
             if name == "code" or name.startswith("__"):

@@ -28,6 +28,8 @@ CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
 # An idle worker takes back what a busy one has only reserved.
 STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE worker_id IS NOT NULL
     AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
+# Whoever waits for a job runs it itself, also if another worker of the lane has reserved it and not begun.
+CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
@@ -54,6 +56,7 @@ RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NUL
 RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
 UNRESERVE = f"UPDATE jobs SET worker_id = NULL WHERE worker_id = ? AND {among(JobState.READY)}"
 HOLDS = f"SELECT 1 FROM jobs WHERE {_HELD} AND {among(JobState.RUNNING)}"
+TO_STOP = f"SELECT worker_id FROM jobs WHERE id = ? AND worker_id IS NOT NULL AND {among(JobState.CANCELED)}"
 STOPPED = f"""UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? AND {among(JobState.CANCELED)}
     RETURNING started"""
 _revive = move(JobState.CANCELED, JobState.READY)
@@ -78,6 +81,11 @@ def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
     if rows:
         return [job_id for job_id, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
     return [row[0] for row in connection.execute(STEAL, (worker_id, worker_id, lane)).fetchall()]
+
+
+def claim_this(connection: Any, worker_id: int, lane: int, job_id: int) -> bool:
+    """Reserve one job, for whom waits for it; False if it is not there to be begun."""
+    return bool(connection.execute(CLAIM_THIS, (worker_id, job_id, lane)).rowcount)
 
 
 def ready_count(database: Database, lane: int, at_most: int) -> int:
@@ -115,6 +123,12 @@ def begin(connection: Any, worker_id: int, job_id: int, *, together: bool = Fals
 def holds(database: Database, worker_id: int, running: Running) -> bool:
     """Whether the worker may still go on with this attempt."""
     return database.row(HOLDS, (running.job_id, worker_id, running.fence)) is not None
+
+
+def worker_to_stop(database: Database, job_id: int | None) -> int | None:
+    """The worker that still runs a job which was canceled under it."""
+    row = database.row(TO_STOP, (job_id,))
+    return int(row[0]) if row else None
 
 
 def finish(connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished) -> Consequences:

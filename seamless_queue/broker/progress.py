@@ -70,7 +70,7 @@ def settle(connection: Any, job_id: int, result: str) -> Consequences:
     """The job has a result: its requests get their files, what depends on them gets its input."""
     files = connection.execute(SETTLE_WITH_FILES, (job_id,)).fetchall()
     done = connection.execute(SETTLE_WITHOUT, (time.time(), job_id)).fetchall()
-    keyable = [request for row in files for request in _resolve(connection, row[0], result)]
+    keyable = [request for row in (*files, *done) for request in _resolve(connection, row[0], result)]
     return Consequences(
         deliver=tuple(row[0] for row in files),
         key=tuple(keyable),

@@ -73,6 +73,8 @@ class NewRequest(NamedTuple):
     refresh: bool = False
     project: str | None = None
     stage: str | None = None
+    #: the job whose code asks
+    parent: int | None = None
 
     @property
     def wish(self) -> Wish:
@@ -87,6 +89,8 @@ class Submitted(NamedTuple):
     state: RequestState
     job_id: int | None = None
     result: str | None = None
+    #: whether others than the asking session run it
+    elsewhere: bool = False
 
 
 class Known(NamedTuple):

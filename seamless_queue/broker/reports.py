@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..driver import Database
 from .records import QUEUE_LANE, Known
 from .states import IS_LIVE, LIVE, JobState, RequestState, among
-from .work import Counts, Failure, LastAttempt
+from .work import Counts, End, Failure, LastAttempt
 
 COUNTS = f"""SELECT state, COUNT(*) FROM requests
     WHERE lane = {QUEUE_LANE} AND {among(*LIVE)} AND {IS_LIVE} GROUP BY state"""
@@ -23,6 +25,15 @@ FAILURES = f"""SELECT requests.id, requests.command, requests.directory, request
         AND later.specification = requests.specification AND {_MADE_GOOD})
     ORDER BY requests.id"""
 STATE = "SELECT state, error FROM requests WHERE id = ?"
+# What became of the requests whose numbers are in a JSON list, of those that have ended.
+ENDS = f"""SELECT requests.id, requests.state, requests.error, jobs.checksum, jobs.result FROM requests
+    LEFT JOIN jobs ON jobs.id = requests.job_id
+    WHERE requests.id IN (SELECT value FROM json_each(?)) AND NOT requests.{among(*LIVE)}"""
+# Whether job ? runs, at any depth, on behalf of job ?: by the requests that the code of running jobs has made.
+IS_ANCESTOR = f"""WITH RECURSIVE above(job) AS (VALUES (?)
+    UNION SELECT requests.parent FROM requests JOIN above ON requests.job_id = above.job
+    WHERE requests.parent IS NOT NULL AND requests.{among(*LIVE)})
+    SELECT 1 FROM above WHERE job = ? LIMIT 1"""
 ENDED_PENDING = f"""SELECT DISTINCT request_id FROM outputs INDEXED BY outputs_pending
     JOIN requests ON requests.id = outputs.request_id
     WHERE outputs.pending = 1 AND NOT requests.{among(*LIVE)}"""
@@ -34,6 +45,8 @@ LIVE_OUTPUTS_OF = f"""SELECT outputs.request_id, outputs.path FROM outputs INDEX
     WHERE outputs.pending = 1 AND requests.lane = ? AND requests.{among(*LIVE)}"""
 LAST_ATTEMPT = """SELECT exit_code, error, stdout, stderr FROM attempts
     WHERE job_id = (SELECT job_id FROM requests WHERE id = ?) ORDER BY id DESC LIMIT 1"""
+STREAMS_OF = """SELECT stdout, stderr FROM attempts
+    WHERE job_id = (SELECT id FROM jobs WHERE checksum = ?) ORDER BY id DESC LIMIT 1"""
 RESULT_OF = "SELECT jobs.id, jobs.result FROM requests JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"
 WATCHED = f"""SELECT dependencies.id, dependencies.request_id, dependencies.path FROM dependencies
     JOIN requests ON requests.id = dependencies.request_id
@@ -74,6 +87,20 @@ def request_state(database: Database, request_id: int) -> tuple[RequestState, st
     return RequestState(state), error
 
 
+def ends(database: Database, request_ids: Iterable[int]) -> list[End]:
+    """How those of these requests ended that have ended."""
+    rows = database.rows(ENDS, (str(list(request_ids)),))
+    return [
+        End(row[0], RequestState(row[1]), row[2], row[3].hex() if row[3] else None, row[4].hex() if row[4] else None)
+        for row in rows
+    ]
+
+
+def is_ancestor(database: Database, job_id: int, of: int) -> bool:
+    """Whether a job runs on behalf of another one, or is the same."""
+    return database.row(IS_ANCESTOR, (of, job_id)) is not None
+
+
 def ended_with_futures(database: Database) -> list[int]:
     """Requests that ended although their .FUTUREs may still be there."""
     return [row[0] for row in database.rows(ENDED_PENDING)]
@@ -96,6 +123,12 @@ def last_attempt(database: Database, request_id: int) -> LastAttempt | None:
         return None
     stdout, stderr = (checksum.hex() if checksum else None for checksum in row[2:4])
     return LastAttempt(row[0], row[1], stdout, stderr)
+
+
+def streams_of(database: Database, checksum: str) -> tuple[str | None, str | None]:
+    """What the newest execution of an identity wrote to standard output and error."""
+    row = database.row(STREAMS_OF, (bytes.fromhex(checksum),)) or (None, None)
+    return row[0].hex() if row[0] else None, row[1].hex() if row[1] else None
 
 
 def result_of(database: Database, request_id: int) -> Known | None:

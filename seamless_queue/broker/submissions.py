@@ -19,8 +19,8 @@ STREAMS = f"""SELECT stdout, stderr FROM attempts
     WHERE job_id = ? AND outcome = {Outcome.DONE.value} ORDER BY id DESC LIMIT 1"""
 INSERT_CONTEXT = "INSERT OR IGNORE INTO contexts (checksum, content) VALUES (?, ?)"
 INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
-    sidecars_only, priority, timeout, retries, refresh, project, stage, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    sidecars_only, priority, timeout, retries, refresh, project, stage, parent, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 INSERT_OUTPUT = "INSERT INTO outputs (request_id, path, name) VALUES (?, ?, ?)"
 INSERT_DEPENDENCY = """INSERT INTO dependencies (request_id, pin, upstream_id, output, part, path, checksum)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -121,11 +121,11 @@ def wish_of(connection: Any, request_id: int) -> Wish | None:
 
 def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> tuple[Submitted, Consequences]:
     """Give a keyable request its job: a new one, one that is on its way, or one that is done."""
-    job_id, result = _job_for(connection, identity, wish)
+    job_id, result, elsewhere = _job_for(connection, identity, wish)
     if connection.execute(QUEUE_REQUEST, (job_id, request_id)).rowcount == 0:
         return Submitted(request_id, RequestState.CANCELED, job_id), Consequences()
     if result is None:
-        return Submitted(request_id, RequestState.QUEUED, job_id), Consequences()
+        return Submitted(request_id, RequestState.QUEUED, job_id, elsewhere=elsewhere), Consequences()
     consequences = progress.settle(connection, job_id, result)
     state = RequestState.DELIVERING if wish.outputs else RequestState.DELIVERED
     return Submitted(request_id, state, job_id, result), consequences
@@ -155,6 +155,7 @@ def _insert_request(connection: Any, new: NewRequest, now: float) -> int:
         int(new.refresh),
         new.project,
         new.stage,
+        new.parent,
         now,
     )
     return int(connection.execute(INSERT_REQUEST, values).lastrowid)
@@ -183,13 +184,13 @@ def _after_dependencies(connection: Any, request_id: int) -> tuple[Submitted, Co
     return Submitted(request_id, RequestState.WAITING), Consequences()
 
 
-def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str | None]:
-    """The job's id, and its result if that can be had without running."""
+def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str | None, bool]:
+    """The job's id, its result if that can be had without running, and whether it is in another lane."""
     checksum = bytes.fromhex(identity.checksum)
     demand = (wish.lane, wish.priority, wish.retries, wish.timeout)
     row = connection.execute(INSERT_JOB, (checksum, *demand, time.time())).fetchone()
     if row:
-        return int(row[0]), None
+        return int(row[0]), None, False
     job_id, state, lane, result = connection.execute(SELECT_JOB, (checksum,)).fetchone()
     if state == JobState.DONE:
         if wish.refresh:
@@ -198,12 +199,14 @@ def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str 
             connection.execute(FORGET_RESULT, (job_id, result))
             connection.execute(REFRESH_JOB, (*demand, job_id))
         else:
-            return job_id, result.hex()
-    elif state in (JobState.FAILED, JobState.CANCELED):
-        connection.execute(REVIVE_JOB, (*demand, job_id))
-    else:
-        connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, job_id))
-        if wish.lane != lane and wish.lane != QUEUE_LANE:
-            # Somebody waits at a terminal for what the queue has not begun: they run it themselves.
-            connection.execute(TAKE_OVER, (wish.lane, job_id))
-    return job_id, None
+            return job_id, result.hex(), False
+        return job_id, None, False
+    if state in (JobState.FAILED, JobState.CANCELED):
+        # One whose worker has not stopped yet is revived by that worker, for whoever wants it then.
+        return job_id, None, connection.execute(REVIVE_JOB, (*demand, job_id)).rowcount == 0
+    connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, job_id))
+    if wish.lane == lane:
+        return job_id, None, False
+    # Somebody waits at a terminal for what the queue has not begun: they run it themselves.
+    taken = wish.lane != QUEUE_LANE and connection.execute(TAKE_OVER, (wish.lane, job_id)).rowcount
+    return job_id, None, not taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .records import NewOutput
-from .states import Outcome
+from .states import Outcome, RequestState
 
 
 class Running(NamedTuple):
@@ -104,3 +104,13 @@ class LastAttempt(NamedTuple):
     error: str | None
     stdout: str | None
     stderr: str | None
+
+
+class End(NamedTuple):
+    """How a request ended; its job and result where there are any."""
+
+    request_id: int
+    state: RequestState
+    error: str | None
+    job: str | None
+    result: str | None

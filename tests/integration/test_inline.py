@@ -47,7 +47,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def session(desk: Desk) -> Iterator[tuple[InlineSession, Executing]]:
     functions: Any = Executing(desk.store)
-    with Doorbell(desk.store.id) as bell:
+    with Doorbell(desk.store.runtime_name) as bell:
         opened = InlineSession(desk.store, functions, bell, Deaf())
         try:
             yield opened, functions

@@ -28,7 +28,7 @@ from seamless_queue.doorbell import Doorbell
 from seamless_queue.settings import Settings
 from seamless_queue.store import open_store
 store = open_store(Settings(sys.argv[1]))
-bell = Doorbell(store.id)
+bell = Doorbell(store.runtime_name)
 with store.database.transaction() as connection:
     me = owner.current()
     session = sessions.open_session(connection, sessions.SessionKind(int(sys.argv[2])), me, bell.address, 1)
@@ -133,7 +133,7 @@ def test_futures_of_requests_that_ended_are_swept(desk: Desk, tmp_path: Path) ->
 
 # -- bells -------------------------------------------------------------------------------------
 def test_a_bell_wakes_whoever_listens_and_goes_away(store: Store) -> None:
-    with doorbell.Doorbell(store.id) as bell:
+    with doorbell.Doorbell(store.runtime_name) as bell:
         assert len(os.fsencode(bell.address)) < doorbell.ADDRESS_BYTES
         assert stat_mode(os.path.dirname(bell.address)) == 0o700
         for _ in range(3):
@@ -149,7 +149,7 @@ def test_a_bell_wakes_whoever_listens_and_goes_away(store: Store) -> None:
 
 
 def test_a_full_bell_does_not_block_the_caller(store: Store) -> None:
-    with doorbell.Doorbell(store.id) as bell:
+    with doorbell.Doorbell(store.runtime_name) as bell:
         for _ in range(2000):
             doorbell.ring([bell.address])
         bell.clear()
@@ -159,7 +159,7 @@ def test_a_long_runtime_directory_is_not_used(store: Store, tmp_path: Path, monk
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
-    with doorbell.Doorbell(store.id) as bell:
+    with doorbell.Doorbell(store.runtime_name) as bell:
         assert not bell.address.startswith(str(deep))
     os.rmdir(os.path.dirname(bell.address))
 
@@ -170,7 +170,7 @@ def test_a_runtime_directory_that_others_can_write_to_is_refused(
     (home / f"seamless-{os.geteuid()}").mkdir(mode=0o755)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     with pytest.raises(Exception, match="is not a private directory of yours"):
-        doorbell.Doorbell(store.id)
+        doorbell.Doorbell(store.runtime_name)
 
 
 def stat_mode(path: str) -> int:

@@ -1,0 +1,238 @@
+"""One lane of the job table, as the process that owns it uses it: submit, run here, learn how it ended.
+
+    caller ──submit──▶ tickets ◀──settle── whoever runs the job: a worker of ours, this process, others
+                          │
+                          └── run_here: who waits for a job that nobody has begun runs it itself
+
+A Python session has one, with its pool; a worker has one for what its jobs submit in turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from . import attempt
+from .broker import claims, progress, reports, submissions
+from .broker.records import Consequences, NewRequest, Submitted, merged
+from .broker.states import Outcome, RequestState
+from .broker.work import End, Finished, Running
+from .buffers import Staged
+from .clerk import Clerk, Functions, Host
+from .errors import DiskFull
+from .store import Store
+
+
+class Ticket:
+    """A wish of this process for one job, and how it ended."""
+
+    __slots__ = ("_event", "canceled", "checksum", "done", "error", "job_id", "owner", "request_id", "result")
+
+    def __init__(self, checksum: str | None) -> None:
+        #: the identity; None until the inputs are known
+        self.checksum = checksum
+        self.request_id = 0
+        self.job_id: int | None = None
+        self.result: str | None = None
+        self.error: str | None = None
+        self.canceled = False
+        self.done = False
+        #: whom it concerns; the lane does not look into it
+        self.owner: Any = None
+        self._event: threading.Event | None = None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended; whether it has."""
+        if not self.done:
+            if self._event is None:
+                self._event = threading.Event()
+            # Looked at again: whoever ended it may not have seen the event.
+            if not self.done:
+                self._event.wait(seconds)
+        return self.done
+
+    def end(self, *, result: str | None = None, error: str | None = None, canceled: bool = False) -> None:
+        """How it ended; only the lane says so."""
+        self.result, self.error, self.canceled = result, error, canceled
+        self.done = True
+        if self._event is not None:
+            self._event.set()
+
+
+class Lane:
+    """What a session has submitted, and a hand that can run it. For several threads."""
+
+    def __init__(
+        self, store: Store, functions: Functions, session_id: int, number: int, worker_id: int, lock: Any
+    ) -> None:
+        self.store = store
+        self.functions = functions
+        self.session_id = session_id
+        #: who may claim: the session itself, or the queue
+        self.number = number
+        self.worker_id = worker_id
+        self.lock = lock
+        self.clerk = Clerk(store, worker_id, functions, session_id=session_id)
+        self.executing: dict[int, Running] = {}
+        self._open: dict[int, Ticket] = {}
+        self._by_checksum: dict[str, Ticket] = {}
+        self._strangers: set[int] = set()
+
+    # -- submitting ---------------------------------------------------------------------------
+    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
+        """Submit all in one transaction; one that is on its way already is shared."""
+        with self.lock:
+            tickets, fresh = self._tickets(requests)
+            with self.store.database.transaction() as connection:
+                staged.write(connection)
+                submitted = [submissions.submit(connection, request) for request, _ in fresh]
+            for (request, ticket), (done, _) in zip(fresh, submitted, strict=True):
+                self._note(ticket, done, done.elsewhere or request.lane != self.number)
+            consequences = merged([following for _, following in submitted])
+            if consequences != Consequences():
+                self.clerk.handle(consequences)
+        return tickets
+
+    def _tickets(self, requests: Sequence[NewRequest]) -> tuple[list[Ticket], list[tuple[NewRequest, Ticket]]]:
+        tickets, fresh = [], []
+        for request in requests:
+            checksum = request.identity.checksum if request.identity is not None else None
+            ticket = self._by_checksum.get(checksum) if checksum else None
+            if ticket is None:
+                ticket = Ticket(checksum)
+                fresh.append((request, ticket))
+                if checksum:
+                    self._by_checksum[checksum] = ticket
+            tickets.append(ticket)
+        return tickets, fresh
+
+    def _note(self, ticket: Ticket, done: Submitted, elsewhere: bool) -> None:
+        ticket.request_id, ticket.job_id = done.request_id, done.job_id
+        self._open[ticket.request_id] = ticket
+        if elsewhere:
+            self._strangers.add(ticket.request_id)
+        if done.result is not None:
+            self._settle(ticket, result=done.result)
+        elif done.state in (RequestState.FAILED, RequestState.CANCELED):
+            self.look([ticket])
+
+    # -- learning -----------------------------------------------------------------------------
+    @property
+    def open_count(self) -> int:
+        """How many have not ended."""
+        return len(self._open)
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether the job of an open ticket may be run by another session."""
+        return bool(self._strangers)
+
+    def open_tickets(self) -> list[Ticket]:
+        """Those that have not ended, oldest first."""
+        with self.lock:
+            return list(self._open.values())
+
+    def on_ended(self, checksum: str, outcome: Outcome, result: str | None, error: str | None) -> Ticket | None:
+        """A worker of ours says how an attempt ended, which is not to be repeated; the ticket that ends with it."""
+        ticket = self._by_checksum.get(checksum)
+        if ticket is None:
+            return None
+        if outcome is Outcome.DONE:
+            return self._settle(ticket, result=result)
+        if outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            return self._settle(ticket, error=error or "failed")
+        return next(iter(self.look([ticket])), None)
+
+    def look(self, tickets: Iterable[Ticket] | None = None) -> list[Ticket]:
+        """Ask the database what has become of these, or all; those that have ended."""
+        with self.lock:
+            ids = [ticket.request_id for ticket in (self._open.values() if tickets is None else tickets)]
+            found = reports.ends(self.store.database, ids) if ids else []
+            return [self._end(end) for end in found if end.request_id in self._open]
+
+    def _end(self, end: End) -> Ticket:
+        ticket = self._open[end.request_id]
+        if end.job is not None:
+            ticket.checksum = end.job
+        if end.state in (RequestState.DELIVERED, RequestState.SUPERSEDED):
+            return self._settle(ticket, result=end.result)
+        if end.state is RequestState.CANCELED:
+            return self._settle(ticket, error=end.error or "canceled", canceled=True)
+        return self._settle(ticket, error=end.error or "failed")
+
+    def _settle(
+        self, ticket: Ticket, *, result: str | None = None, error: str | None = None, canceled: bool = False
+    ) -> Ticket:
+        self._open.pop(ticket.request_id, None)
+        self._strangers.discard(ticket.request_id)
+        if ticket.checksum is not None and self._by_checksum.get(ticket.checksum) is ticket:
+            del self._by_checksum[ticket.checksum]
+        ticket.end(result=result, error=error, canceled=canceled)
+        return ticket
+
+    def withdraw(self, ticket: Ticket, why: str) -> bool:
+        """Take a wish back; False if it has ended already."""
+        with self.lock:
+            if ticket.done:
+                return False
+            with self.store.database.transaction() as connection:
+                consequences = progress.cancel_request(connection, ticket.request_id, why)
+            self._settle(ticket, error=why, canceled=True)
+            self.clerk.handle(consequences)
+        return True
+
+    # -- running ------------------------------------------------------------------------------
+    def run_here(self, ticket: Ticket, host: Host) -> bool:
+        """Run a ticket's job in this thread, if nobody has begun it; whether it was run."""
+        running = self._begin(ticket)
+        if running is None:
+            return False
+        staged = Staged()
+        try:
+            finished = attempt.execute(self.store, self.functions, running, host, staged)
+        except BaseException:
+            # Ctrl-C in user code: the job goes back, as if it had not been begun.
+            self._publish(running, Finished(Outcome.RELEASED, error="interrupted"), staged)
+            raise
+        finished, consequences = self._publish(running, finished, staged)
+        self._learn(ticket, finished, consequences)
+        return True
+
+    def _begin(self, ticket: Ticket) -> Running | None:
+        if ticket.job_id is None:
+            return None
+        with self.lock:
+            if ticket.done:
+                return None
+            with self.store.database.transaction() as connection:
+                if not claims.claim_this(connection, self.worker_id, self.number, ticket.job_id):
+                    return None
+                running = claims.begin(connection, self.worker_id, ticket.job_id)
+            if running is not None:
+                self.executing[running.job_id] = running
+        return running
+
+    def _publish(self, running: Running, finished: Finished, staged: Staged) -> tuple[Finished, Consequences]:
+        with self.lock:
+            self.executing.pop(running.job_id, None)
+            with self.store.database.transaction() as connection:
+                finished, consequences = attempt.publish(
+                    connection, self.session_id, self.worker_id, running, finished, staged
+                )
+            self.clerk.handle(consequences)
+        return finished, consequences
+
+    def _learn(self, ticket: Ticket, finished: Finished, consequences: Consequences) -> None:
+        if finished.outcome is Outcome.RELEASED:
+            raise DiskFull(f"the disk of the store {self.store.path} is full; free some space and run again")
+        if not consequences.again:
+            with self.lock:
+                self.on_ended(ticket.checksum or "", finished.outcome, finished.result, finished.error)
+
+    def waits_for_itself(self, ticket: Ticket, parent: int | None) -> bool:
+        """Whether the job of `parent` would wait for a job that runs on its own behalf."""
+        if parent is None or ticket.job_id is None:
+            return False
+        with self.lock:
+            return reports.is_ancestor(self.store.database, ticket.job_id, parent)

@@ -1,0 +1,374 @@
+"""The session of a Python process: its lane, its pool of workers, and a thread that listens to them.
+
+    caller ──submit──▶ lane ──wake──▶ workers
+                        ▲               │
+    caller ◀──tickets── listener ◀──────┘ events, rings of other sessions
+
+Without a pool the caller's own threads run what they wait for; the listener is started when somebody else
+runs it, or when there is a pool.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+
+from . import owner, private, processes, reclaim, workdir
+from .broker import claims, sessions
+from .broker.records import QUEUE_LANE, NewRequest
+from .broker.sessions import RENEW_SECONDS, SessionKind
+from .broker.states import Outcome
+from .buffers import Staged
+from .channel import Message
+from .clerk import functions_named
+from .doorbell import Doorbell, ring
+from .errors import SeamlessError
+from .lane import Lane, Ticket
+from .pool import Member, WorkerPool
+from .settings import Settings
+from .store import open_store
+from .worker import Configuration, Mode
+
+#: The safety net under lost rings.
+TICK_SECONDS = 1.0
+#: How often jobs that others run are looked at: at first, and after a while.
+LOOK_SECONDS = 0.005
+LOOK_LONGEST_SECONDS = 0.2
+#: How often dead sessions are looked for while one waits for others.
+RECLAIM_SECONDS = 5.0
+#: How long a worker has to give up a canceled job, and all of them to leave at the end.
+STOP_SECONDS = 2.0
+#: So many workers more than wanted, while others only wait.
+LENT_WORKERS = 2
+
+
+class PythonSession:
+    """Opens the store, registers itself, and runs what is submitted. For several threads."""
+
+    def __init__(self, settings: Settings, functions: str, on_ended: Callable[[Sequence[Ticket]], None]) -> None:
+        self._settings = settings
+        self._functions = functions
+        self._on_ended = on_ended
+        self.lock = threading.RLock()
+        self.store = open_store(settings, shared=True)
+        self._bell = Doorbell(self.store.runtime_name)
+        me = owner.current()
+        with self.store.database.transaction() as connection:
+            self.id = sessions.open_session(connection, SessionKind.PYTHON, me, self._bell.address, 0)
+            self.worker_id = sessions.open_worker(connection, self.id, me)
+        given = functions_named(functions)
+        self.lane = Lane(self.store, given, self.id, self.id, self.worker_id, self.lock)
+        self.host = Here(self)
+        self.process_id = os.getpid()
+        self._pool: WorkerPool | None = None
+        self._listener: threading.Thread | None = None
+        self._selector = selectors.DefaultSelector()
+        self._closing = False
+        self._look_pause = LOOK_SECONDS
+        self._due = dict.fromkeys(("renew", "reclaim"), time.monotonic() + RECLAIM_SECONDS)
+        self._doomed: dict[int, float] = {}
+        #: why no worker can be had any more
+        self.broken: str | None = None
+
+    # -- what callers do ----------------------------------------------------------------------
+    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
+        """Submit, and wake who is to run it."""
+        with self.lock:
+            tickets = self.lane.submit(requests, staged)
+            waiting = sum(not ticket.done for ticket in tickets)
+            if waiting and requests[0].lane == QUEUE_LANE:
+                ring(sessions.queue_addresses(self.store.database))
+                self.watch_others()
+            elif waiting and self._pool is not None:
+                self._pool.wake(waiting)
+            return tickets
+
+    def spawn(self, workers: int) -> None:
+        """Have so many workers from now on. They are started by the listener, so that it is their parent."""
+        with self.lock:
+            if self._pool is None:
+                configuration = Configuration(
+                    self._settings.store,
+                    self._settings.durable,
+                    self.id,
+                    self.id,
+                    self._functions,
+                    -1,
+                    self._settings.private,
+                    tuple(_search_path()),
+                    quiet=True,
+                )
+                self._pool = WorkerPool(configuration, workers)
+            self._pool.size = workers
+        self._listen()
+        ring([self._bell.address])
+
+    @property
+    def workers(self) -> int:
+        """How many workers are wanted; 0 without a pool."""
+        return self._pool.size if self._pool is not None else 0
+
+    def watch_others(self) -> None:
+        """Some ticket's job is run by others: have the listener look after it."""
+        self._look_pause = LOOK_SECONDS
+        if self._listener is None:
+            self._listen()
+        ring([self._bell.address])
+
+    def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
+        """Take a wish back; a worker of ours that runs its job has to stop."""
+        with self.lock:
+            if not self.lane.withdraw(ticket, why):
+                return False
+            stopping = claims.worker_to_stop(self.store.database, ticket.job_id)
+            for member in self._pool.members if self._pool is not None else ():
+                if member.id == stopping:
+                    member.channel.send({"order": "check"})
+                    self._doomed[member.process.pid] = time.monotonic() + STOP_SECONDS
+        ring([self._bell.address])
+        return True
+
+    def close(self) -> int:
+        """End the session: its workers leave, what has not ended is canceled; how many that were."""
+        with self.lock:
+            if self._closing or self.process_id != os.getpid():
+                return 0
+            self._closing = True
+            open_count = self.lane.open_count
+        if self._listener is not None:
+            ring([self._bell.address])
+            self._listener.join()
+        with self.lock:
+            self._end()
+        return open_count
+
+    # -- the listener -------------------------------------------------------------------------
+    def _listen(self) -> None:
+        with self.lock:
+            if self._listener is None:
+                self._selector.register(self._bell, selectors.EVENT_READ)
+                self._listener = threading.Thread(target=self._run, name="seamless-listener", daemon=True)
+                self._listener.start()
+
+    def _run(self) -> None:
+        while not self._closing:
+            ready = self._selector.select(self._pause())
+            with self.lock:
+                ended = self._take_in([key.data for key, _ in ready if key.data is not None])
+                ended += self._look(any(key.data is None for key, _ in ready))
+                self._keep_lease()
+                self._keep_pool()
+            if ended:
+                self._on_ended(ended)
+        with self.lock:
+            self._dismiss()
+
+    def _pause(self) -> float:
+        with self.lock:
+            pauses = [TICK_SECONDS]
+            if self._waits_for_others():
+                pauses.append(self._look_pause)
+                self._look_pause = min(self._look_pause * 1.5, LOOK_LONGEST_SECONDS)
+            pauses.extend(max(0.0, moment - time.monotonic()) for moment in self._doomed.values())
+        return min(pauses)
+
+    def _waits_for_others(self) -> bool:
+        """Whether jobs may be run by others than our pool."""
+        return self.lane.open_count > 0 and (self._pool is None or self.lane.has_strangers)
+
+    def _take_in(self, members: list[Member]) -> list[Ticket]:
+        ended = []
+        for member in members:
+            try:
+                messages = self._pool.receive(member) if self._pool is not None else []
+            except EOFError:
+                ended += self._bury(member)
+                continue
+            for message in messages:
+                ended += self._on_message(member, message)
+        return ended
+
+    def _on_message(self, member: Member, message: Message) -> list[Ticket]:
+        event = message["event"]
+        if event == "full":
+            print("seamless: the disk is full; free some space, work goes on by itself", file=sys.stderr)
+        if event != "ended" or message["again"] or self._pool is None:
+            return []
+        self._doomed.pop(member.process.pid, None)
+        self._pool.spread_news()
+        ticket = self.lane.on_ended(
+            message["job"], Outcome(message["outcome"]), message["result"], message["error"]
+        )
+        return [ticket] if ticket is not None else []
+
+    def _look(self, rung: bool) -> list[Ticket]:
+        if rung:
+            self._bell.clear()
+            if self._pool is not None:
+                self._pool.spread_news()
+        if self.lane.open_count and (rung or self._waits_for_others()):
+            if self._is_due("reclaim", RECLAIM_SECONDS):
+                self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+            return self.lane.look()
+        return []
+
+    def _keep_lease(self) -> None:
+        if self._is_due("renew", RENEW_SECONDS):
+            with self.store.database.transaction() as connection:
+                sessions.renew(connection, self.id)
+
+    # -- the pool -----------------------------------------------------------------------------
+    def _keep_pool(self) -> None:
+        """Replace the dead, lend a worker for each that only waits, wake who has something to do."""
+        pool = self._pool
+        if pool is None or self.broken is not None:
+            return
+        self._kill_doomed(pool)
+        pool.hold_excess()
+        wanted = pool.size + min(LENT_WORKERS, sum(member.blocked for member in pool.members))
+        may_help = pool.idle_count > 0 or wanted > len(pool.members)
+        ready = claims.ready_count(self.store.database, self.id, wanted) if may_help else 0
+        missing = wanted if ready > pool.idle_count else pool.size
+        for member in pool.start_missing(missing):
+            self._selector.register(member.channel, selectors.EVENT_READ, member)
+        pool.wake(ready)
+
+    def _kill_doomed(self, pool: WorkerPool) -> None:
+        now = time.monotonic()
+        for member in pool.members:
+            if self._doomed.get(member.process.pid, now + 1) <= now:
+                # It holds the interpreter in foreign code and cannot even hear us.
+                with suppress(ProcessLookupError):
+                    os.kill(member.process.pid, signal.SIGKILL)
+                del self._doomed[member.process.pid]
+
+    def _bury(self, member: Member) -> list[Ticket]:
+        self._selector.unregister(member.channel)
+        self._doomed.pop(member.process.pid, None)
+        if self._pool is None:
+            return []
+        try:
+            how = self._pool.bury(member, self.store.id)
+        except SeamlessError as exc:
+            self.broken = str(exc)
+            return self._give_up(str(exc))
+        if how == "left" or member.id is None:
+            return []
+        with self.store.database.transaction() as connection:
+            consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
+        self.lane.clerk.handle(consequences)
+        workdir.remove_those_of(self.store.work, member.id)
+        self._pool.spread_news()
+        return self.lane.look()
+
+    def _give_up(self, why: str) -> list[Ticket]:
+        tickets = self.lane.open_tickets()
+        for ticket in tickets:
+            self.lane.withdraw(ticket, why)
+        return tickets
+
+    # -- the end ------------------------------------------------------------------------------
+    def _dismiss(self) -> None:
+        """Have the workers leave; who does not hear is killed."""
+        pool = self._pool
+        if pool is None:
+            return
+        pool.order(Mode.STOP)
+        deadline = time.monotonic() + STOP_SECONDS
+        while pool.members:
+            for key, _ in self._selector.select(0.1):
+                if key.data is not None:
+                    with suppress(SeamlessError):
+                        self._take_in([key.data])
+            if time.monotonic() > deadline:
+                pool.kill()
+
+    def _end(self) -> None:
+        self._give_up("the session was closed")
+        with self.store.database.transaction() as connection:
+            consequences = sessions.end_session(connection, self.id, "the session ended")
+        self.lane.clerk.handle(consequences)
+        self.host.close()
+        self._bell.close()
+        self._selector.close()
+        self.store.close()
+        if self._settings.private:
+            private.remove(self.store.path)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + seconds
+        return True
+
+
+def _search_path() -> list[str]:
+    """Where the caller's modules are found; the worker may be in another directory."""
+    return [os.path.abspath(entry) for entry in sys.path]
+
+
+class Here:
+    """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
+
+    interval: float | None = None
+
+    def __init__(self, session: PythonSession) -> None:
+        self._session = session
+        self._never, self._end = os.pipe()
+
+    @property
+    def workplace(self) -> workdir.Workplace:
+        """A place for one command; threads do not share it."""
+        return workdir.Workplace(self._session.store.work, self._session.worker_id, reuse=False)
+
+    @property
+    def watch(self) -> Here:
+        """Nobody speaks to a command that runs here but Ctrl-C."""
+        return self
+
+    @property
+    def lane(self) -> Lane:
+        """The session's."""
+        return self._session.lane
+
+    def minding(self, *, python: bool) -> AbstractContextManager[None]:
+        """There is no parent to listen to."""
+        return nullcontext()
+
+    @property
+    def streams(self) -> None:
+        """Output goes where the caller's own goes."""
+
+    def before_nested(self) -> None:
+        """Nobody waits for this process to go on."""
+
+    def announce(self) -> None:
+        """Nobody else claims from this lane."""
+
+    def wait_for(self, ticket: Ticket) -> None:
+        """Wait for a job that another thread or process runs."""
+        self._session.watch_others()
+        ticket.wait()
+
+    def fileno(self) -> int:
+        """Never readable."""
+        return self._never
+
+    def check(self) -> Outcome | None:
+        """Nothing stops it."""
+        return None
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Nobody looks on."""
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._never)
+        os.close(self._end)

@@ -1,0 +1,111 @@
+"""Shared memory: large buffers of a private store, as files in /dev/shm that each of its processes can map.
+
+They are written with write(2), never through a mapping: a full tmpfs is then an error and not a SIGBUS, and
+fresh pages come faster. What does not fit goes into ordinary files (buffers.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from . import filesystems, private
+from .errors import SeamlessError
+
+#: Of what /dev/shm holds, a store takes no more than this.
+SHARE = 0.5
+#: Where there is less than this, files do as well.
+LEAST_BYTES = 32 << 20
+
+Part = bytes | memoryview
+
+
+class Segments:
+    """The segments of one private store, by checksum. Any process of the store may write and read them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._directory: str | None = None
+
+    def write(self, checksum: str, parts: Sequence[Part]) -> bool:
+        """Keep these bytes; False if there is no room for them."""
+        size = sum(memoryview(part).nbytes for part in parts)
+        if not self._has_room(size):
+            return False
+        path = self._path(checksum)
+        if os.path.exists(path):
+            return True
+        temporary = f"{self._own_directory()}/.new-{filesystems.unique_name()}"
+        try:
+            filesystems.write_new_file(temporary, parts)
+            os.rename(temporary, path)
+        except OSError as exc:
+            if not filesystems.is_disk_full(exc):
+                raise
+            return False
+        return True
+
+    def open(self, checksum: str) -> int | None:
+        """A read-only descriptor; None if it is not here."""
+        try:
+            return os.open(self._path(checksum), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+
+    def _present(self) -> Iterator[tuple[float, int, str]]:
+        """Every segment, as time of writing, bytes and checksum."""
+        try:
+            entries = list(os.scandir(self._own_directory()))
+        except (OSError, SeamlessError):
+            return
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                status = entry.stat()
+                yield status.st_mtime, status.st_size, entry.name
+
+    def remove(self, checksum: str) -> None:
+        """Forget a segment; who has it mapped keeps it."""
+        with suppress(OSError):
+            os.unlink(self._path(checksum))
+
+    def has(self, checksum: str) -> bool:
+        """Whether it is here."""
+        return os.path.exists(self._path(checksum))
+
+    def excess(self, size: int) -> list[str]:
+        """The oldest segments that have to go to keep below the cap with `size` bytes more."""
+        present = sorted(self._present())
+        if not present:
+            return []
+        excess = sum(bytes_ for _, bytes_, _ in present) + size - self._cap()
+        leaving = []
+        for _, bytes_, name in present:
+            if excess <= 0:
+                break
+            if not name.startswith("."):
+                leaving.append(name)
+                excess -= bytes_
+        return leaving
+
+    def _has_room(self, size: int) -> bool:
+        with suppress(OSError, SeamlessError):
+            status = os.statvfs(self._own_directory())
+            return size <= self._cap() and size + LEAST_BYTES <= status.f_bavail * status.f_frsize
+        return False
+
+    def _cap(self) -> int:
+        status = os.statvfs(self._own_directory())
+        return int(status.f_blocks * status.f_frsize * SHARE)
+
+    def _path(self, checksum: str) -> str:
+        return f"{private.SHARED_MEMORY}/seamless-{os.geteuid()}/{self._name}/{checksum}"
+
+    def _own_directory(self) -> str:
+        """Made on first use, so that a store without large buffers leaves nothing there."""
+        if self._directory is None:
+            path = os.path.join(private.user_directory(private.SHARED_MEMORY), self._name)
+            with suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+            self._directory = path
+        return self._directory
