@@ -45,12 +45,16 @@ class Doorbell:
     """This process's own bell. Use as a context manager: leaving removes the socket."""
 
     def __init__(self, store_name: str) -> None:
-        self.address = os.path.join(runtime_directory(store_name), unique_name())
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        with suppress(FileNotFoundError):
-            os.unlink(self.address)
-        self._socket.bind(self.address)
+        while True:
+            self.address = os.path.join(runtime_directory(store_name), unique_name())
+            with suppress(FileNotFoundError):
+                os.unlink(self.address)
+            # Somebody else may have taken the directory away, having been the last one there.
+            with suppress(FileNotFoundError):
+                self._socket.bind(self.address)
+                return
 
     def __enter__(self) -> Doorbell:
         return self
@@ -76,6 +80,8 @@ class Doorbell:
         self._socket.close()
         with suppress(OSError):
             os.unlink(self.address)
+            # Refused while others are there.
+            os.rmdir(os.path.dirname(self.address))
 
 
 def ring(addresses: Iterable[str]) -> None:

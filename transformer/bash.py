@@ -55,13 +55,6 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
         return _collect(store, transformation, directory, ended, running.timeout, staged)
 
 
-def _context_of(store: Store, running: Running) -> bytes | None:
-    if running.context is None:
-        return None
-    row = store.database.row(READ_CONTEXT, (bytes.fromhex(running.context),))
-    return bytes(row[0]) if row else None
-
-
 def _materialise(store: Store, transformation: Transformation, job: str) -> None:
     for name, checksum in transformation.directories.items():
         path = f"{job}/{name}"
@@ -92,12 +85,11 @@ def _make_directories(context: bytes | None, job: str) -> None:
             os.makedirs(f"{job}/{name}", exist_ok=True)
 
 
-def _environment(store: Store, transformation: Transformation, context: bytes | None, mark: str) -> dict[bytes, bytes]:
-    environment = dict(environment_block(context)) if context is not None else dict(os.environb)
-    for name, checksum in transformation.variables.items():
-        environment[name.encode()] = os.fsencode(plain.load(store.buffers.read(checksum)))
-    environment[MARK.encode()] = mark.encode()
-    return environment
+def _variables(store: Store, transformation: Transformation) -> dict[bytes, bytes]:
+    return {
+        name.encode(): os.fsencode(plain.load(store.buffers.read(checksum)))
+        for name, checksum in transformation.variables.items()
+    }
 
 
 def _keeps_stdout(transformation: Transformation) -> bool:
@@ -112,55 +104,6 @@ def _stdin(store: Store, transformation: Transformation, directory: str) -> str:
     path = f"{directory}/stdin"
     store.buffers.copy_to(transformation.stdin, path)
     return path
-
-
-def _run(
-    code: bytes,
-    directory: str,
-    environment: dict[bytes, bytes],
-    stdin: str,
-    timeout: float | None,
-    watch: Watch,
-    keeps_stdout: bool,
-) -> Ended:
-    out, err = f"{directory}/stdout", f"{directory}/stderr"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
-    descriptors = [os.open(path, flags, 0o600) for path in (out, err)]
-    descriptors.append(os.open(stdin, os.O_RDONLY | os.O_CLOEXEC))
-    watch.follow(None if keeps_stdout else out, err)
-    try:
-        return run_command(
-            _arguments(code, directory),
-            executable=_bash(environment.get(b"PATH", os.defpath.encode())),
-            directory=f"{directory}/{JOB}",
-            environment=environment,
-            stdin=descriptors[2],
-            stdout=descriptors[0],
-            stderr=descriptors[1],
-            timeout=timeout,
-            watch=watch,
-        )
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _arguments(code: bytes, directory: str) -> Sequence[str | bytes]:
-    if len(code) < ARGUMENT_BYTES:
-        return ["bash", FLAGS, "-c", code]
-    script = f"{directory}/script"
-    with open(script, "xb") as file:
-        file.write(code)
-    return ["bash", FLAGS, script]
-
-
-@lru_cache(maxsize=16)
-def _bash(path: bytes) -> str:
-    """Where bash lies on a PATH; SeamlessError if it does not."""
-    found = which("bash", path=os.fsdecode(path))
-    if found is None:
-        raise SeamlessError(f"there is no bash on the command's PATH ({os.fsdecode(path)}); install it or mend PATH")
-    return found
 
 
 def _collect(
@@ -186,10 +129,6 @@ def _collect(
     stdout = _kept_stdout(store, transformation, directory, result, staged)
     outcome = Outcome.DONE if error is None else _failure(ended)
     return Finished(outcome, result, stdout, stderr, ended.exit_code, error, ended.usage)
-
-
-def _failure(ended: Ended) -> Outcome:
-    return Outcome.TIMED_OUT if ended.outcome is Outcome.TIMED_OUT else Outcome.FAILED
 
 
 def _is_there(directory: str, name: str) -> bool:
@@ -223,26 +162,3 @@ def _kept_stdout(
     if result is not None and STDOUT in transformation.captures:
         return None
     return store.buffers.adopt(f"{directory}/stdout", staged)
-
-
-def _error_of(ended: Ended, timeout: float | None, directory: str) -> str | None:
-    if ended.outcome is Outcome.DONE:
-        return None
-    if ended.outcome is Outcome.TIMED_OUT:
-        return f"timed out after {timeout:g} s"
-    last = _last_line(f"{directory}/stderr")
-    how = f"exit code {ended.exit_code}" if ended.exit_code >= 0 else f"killed by {_signal_name(-ended.exit_code)}"
-    return f"{how}: {last}" if last else how
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"
-
-
-def _last_line(path: str) -> str:
-    with open(path, "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
-        lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].strip()[:ERROR_CHARACTERS] if lines else ""

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -16,16 +17,20 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from make_old_store import COMMAND, DATA
 from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from seamless_queue import schema
 from seamless_queue.driver import Database, library
 from seamless_queue.errors import StoreTooNew
+from seamless_queue.migrations import snapshot
 from seamless_queue.models import Base
 from seamless_queue.settings import Settings
 from seamless_queue.store import DATABASE_NAME, Store, open_store
 
+ROOT = Path(__file__).resolve().parents[2]
 OLD = sorted(DATA.glob("*.db"))
+FIRST = DATA / "0.1.0.db"
 
 
 @pytest.fixture
@@ -57,6 +62,50 @@ def differences(path: str) -> list[Any]:
         found = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
     engine.dispose()
     return found
+
+
+#: White space aside: SQLAlchemy leaves blanks that nobody wants in a file.
+SCHEMA = "SELECT name, type, tbl_name, sql FROM sqlite_master ORDER BY rowid"
+PRAGMAS = (
+    "user_version",
+    "journal_mode",
+    "page_size",
+    "encoding",
+    "auto_vacuum",
+    "application_id",
+    "foreign_key_check",
+)
+
+
+def contents(path: str) -> dict[str, list[Any]]:
+    """All that there is to know of a database, by the statement that tells it."""
+    database = Database(path)
+    try:
+        found = {sql: database.rows(sql) for sql in (f"PRAGMA {name}" for name in PRAGMAS)}
+        made = database.rows(SCHEMA)
+        found[SCHEMA] = [(name, " ".join(f"{kind} {table} {sql}".split())) for name, kind, table, sql in made if sql]
+        for table in (name for name, kind, _, _ in made if kind == "table"):
+            for sql in (f"SELECT * FROM {table}", f"PRAGMA table_xinfo({table})"):
+                found[sql] = database.rows(sql)
+        return found
+    finally:
+        database.close()
+
+
+def create(path: str) -> int:
+    database = Database(path)
+    try:
+        return schema.create(database)
+    finally:
+        database.close()
+
+
+def execute(path: str, sql: str) -> None:
+    database = Database(path)
+    try:
+        database.rows(sql)
+    finally:
+        database.close()
 
 
 def test_the_newest_migration_is_the_version_that_the_code_expects(path: str) -> None:
@@ -126,12 +175,103 @@ def test_one_step_at_a_time(path: str, look: Callable[[str], list[Any]]) -> None
     assert differences(path) == []
 
 
+def test_the_newest_step_down_and_up_keeps_rows_and_numbers(tmp_path: Path) -> None:
+    path = str(shutil.copyfile(FIRST, tmp_path / "old.db"))
+    schema.upgrade(path)
+    before = contents(path)
+    command.downgrade(schema.alembic_config(path), "-1")
+    assert contents(path)["PRAGMA user_version"] == [(schema.VERSION - 1,)]
+    schema.upgrade(path)
+    assert contents(path) == before
+    # What gives requests numbers that were never used.
+    assert before["SELECT * FROM sqlite_sequence"] == [("requests", 1)]
+    assert "AUTOINCREMENT" in dict(before[SCHEMA])["requests"]
+
+
+def test_an_upgrade_that_fails_leaves_the_old_schema_whole(tmp_path: Path) -> None:
+    path = str(shutil.copyfile(FIRST, tmp_path / "old.db"))
+    execute(path, "PRAGMA journal_mode = WAL")
+    execute(path, "CREATE TABLE requests_of_parent (name)")
+    before = contents(path)
+    with pytest.raises(OperationalError, match="already a table named requests_of_parent"):
+        schema.upgrade(path)
+    assert contents(path) == before
+    execute(path, "DROP TABLE requests_of_parent")
+    schema.upgrade(path)
+    assert differences(path) == []
+
+
+def test_a_database_is_found_whatever_its_path_holds(tmp_path: Path) -> None:
+    place = tmp_path / "100% mine? yes#1"
+    place.mkdir()
+    path = str(shutil.copyfile(FIRST, place / "old.db"))
+    schema.upgrade(path)
+    assert contents(path)["PRAGMA user_version"] == [(schema.VERSION,)]
+
+
+# -- an empty database gets the newest schema at once ----------------------------------------
+def test_the_snapshot_is_that_of_the_migrations() -> None:
+    assert Path(snapshot.PATH).read_text() == snapshot.take(), f"run {sys.executable} -m {snapshot.__name__}"
+
+
+def test_the_snapshot_is_shipped() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert Path(snapshot.PATH).name in project["tool"]["setuptools"]["package-data"]["seamless_queue.migrations"]
+
+
+def test_the_snapshot_and_the_migrations_make_the_same(tmp_path: Path) -> None:
+    made, migrated = str(tmp_path / "made.db"), str(tmp_path / "migrated.db")
+    assert create(made) == schema.VERSION
+    schema.upgrade(migrated)
+    assert contents(made) == contents(migrated)
+    assert len(contents(made)[SCHEMA]) == len(schema.snapshot()) - 1
+    assert differences(made) == []
+
+
+def test_a_snapshot_that_fails_midway_leaves_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements = schema.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "snapshot", lambda: [*statements[:5], "CREATE TABLE facts", *statements[5:]])
+        with pytest.raises(library().OperationalError, match="incomplete input"):
+            create(path)
+    assert contents(path)[SCHEMA] == []
+    assert contents(path)["PRAGMA user_version"] == [(0,)]
+    assert create(path) == schema.VERSION
+
+
+def test_a_database_with_tables_is_not_taken_for_an_empty_one(settings: Settings) -> None:
+    path = str(Path(settings.store) / DATABASE_NAME)
+    command.downgrade(schema.alembic_config(path), "base")
+    before = contents(path)
+    assert create(path) == 0
+    assert contents(path) == before
+    open_store(settings).close()
+    assert contents(path)["PRAGMA user_version"] == [(schema.VERSION,)]
+    assert differences(path) == []
+
+
 def test_a_schema_that_is_newer_than_the_code_is_refused(settings: Settings) -> None:
     store = open_store(settings)
     store.database.rows(f"PRAGMA user_version = {schema.VERSION + 1}")
     store.close()
     with pytest.raises(StoreTooNew, match=rf"has schema {schema.VERSION + 1}, made by a newer .* upgrade with: pip"):
         open_store(settings)
+
+
+FIRST_USE = """
+import sys
+from seamless_queue.settings import Settings
+from seamless_queue.store import open_store
+open_store(Settings(sys.argv[1])).close()
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_the_first_use_of_a_store_imports_nothing_heavy(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", FIRST_USE, str(tmp_path / "store")]
+    imported = set(subprocess.run(arguments, capture_output=True, check=True, text=True).stdout.split())
+    assert "seamless_queue" in imported
+    assert not imported & {"alembic", "sqlalchemy", "filelock", "asyncio"}
 
 
 CREATE = """
@@ -141,7 +281,8 @@ from seamless_queue.store import open_store
 print("ready", flush=True)
 sys.stdin.readline()
 store = open_store(Settings(sys.argv[1]))
-print(store.id, store.digest.name, store.database.row("PRAGMA user_version")[0])
+row = store.database.row
+print(store.id, store.digest.name, row("PRAGMA user_version")[0], row("PRAGMA journal_mode")[0])
 store.close()
 """
 
@@ -149,7 +290,7 @@ store.close()
 def test_processes_that_make_one_store_at_once_all_get_the_same(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", CREATE, str(tmp_path / "store")]
     processes = [
-        subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+        subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -164,7 +305,7 @@ def test_processes_that_make_one_store_at_once_all_get_the_same(tmp_path: Path) 
         said.append(process.communicate()[0])
     assert [process.returncode for process in processes] == [0] * len(processes)
     assert len(set(said)) == 1
-    assert said[0].split()[1:] == ["blake3", str(schema.VERSION)]
+    assert said[0].split()[1:] == ["blake3", str(schema.VERSION), "wal"]
 
 
 def test_this_release_has_left_a_database_behind() -> None:

@@ -1,0 +1,125 @@
+"""Runs bash code in a private directory: what all jobs of that language have in common.
+
+DIRECTORY/job       the code's working directory
+DIRECTORY/stdout    what it writes, straight into files: any size, any bytes
+DIRECTORY/stderr
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from shutil import which
+
+from seamless_queue.broker.states import Outcome
+from seamless_queue.broker.work import Running
+from seamless_queue.errors import SeamlessError
+from seamless_queue.processes import MARK, Ended, Watch, run_command
+from seamless_queue.store import Store
+from seamless_queue.workdir import JOB
+
+from .context import environment_block
+
+READ_CONTEXT = "SELECT content FROM contexts WHERE checksum = ?"
+#: `set -u -e`: an unset variable and a failing command end the script.
+FLAGS = "-eu"
+#: Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN).
+ARGUMENT_BYTES = 100_000
+#: How much of the last line of stderr goes into an error.
+ERROR_CHARACTERS = 200
+
+
+def context_of(store: Store, running: Running) -> bytes | None:
+    """What the request gives its job beside the identity (context.Context, encoded)."""
+    if running.context is None:
+        return None
+    row = store.database.row(READ_CONTEXT, (bytes.fromhex(running.context),))
+    return bytes(row[0]) if row else None
+
+
+def environment_of(context: bytes | None, variables: dict[bytes, bytes], mark: str) -> dict[bytes, bytes]:
+    """The environment of the code: the submitter's, or else this process's; then the variables, and the mark."""
+    environment = dict(environment_block(context)) if context is not None else dict(os.environb)
+    return {**environment, **variables, MARK.encode(): mark.encode()}
+
+
+def run(
+    code: bytes,
+    directory: str,
+    environment: dict[bytes, bytes],
+    stdin: str,
+    timeout: float | None,
+    watch: Watch,
+    keeps_stdout: bool,
+) -> Ended:
+    """Run the code to its end; `keeps_stdout`: standard output is no message, and nobody is to be shown it."""
+    out, err = f"{directory}/stdout", f"{directory}/stderr"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
+    descriptors = [os.open(path, flags, 0o600) for path in (out, err)]
+    descriptors.append(os.open(stdin, os.O_RDONLY | os.O_CLOEXEC))
+    watch.follow(None if keeps_stdout else out, err)
+    try:
+        return run_command(
+            _arguments(code, directory),
+            executable=_bash(environment.get(b"PATH", os.defpath.encode())),
+            directory=f"{directory}/{JOB}",
+            environment=environment,
+            stdin=descriptors[2],
+            stdout=descriptors[0],
+            stderr=descriptors[1],
+            timeout=timeout,
+            watch=watch,
+        )
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _arguments(code: bytes, directory: str) -> Sequence[str | bytes]:
+    if len(code) < ARGUMENT_BYTES:
+        return ["bash", FLAGS, "-c", code]
+    script = f"{directory}/script"
+    with open(script, "xb") as file:
+        file.write(code)
+    return ["bash", FLAGS, script]
+
+
+@lru_cache(maxsize=16)
+def _bash(path: bytes) -> str:
+    """Where bash lies on a PATH; SeamlessError if it does not."""
+    found = which("bash", path=os.fsdecode(path))
+    if found is None:
+        raise SeamlessError(f"there is no bash on the command's PATH ({os.fsdecode(path)}); install it or mend PATH")
+    return found
+
+
+def failure(ended: Ended) -> Outcome:
+    """The outcome of a job that is not done."""
+    return Outcome.TIMED_OUT if ended.outcome is Outcome.TIMED_OUT else Outcome.FAILED
+
+
+def error_of(ended: Ended, timeout: float | None, directory: str) -> str | None:
+    """Why the code failed, with its last line of standard error; None if it did not."""
+    if ended.outcome is Outcome.DONE:
+        return None
+    if ended.outcome is Outcome.TIMED_OUT:
+        return f"timed out after {timeout:g} s"
+    last = _last_line(f"{directory}/stderr")
+    how = f"exit code {ended.exit_code}" if ended.exit_code >= 0 else f"killed by {_signal_name(-ended.exit_code)}"
+    return f"{how}: {last}" if last else how
+
+
+def _signal_name(number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def _last_line(path: str) -> str:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:ERROR_CHARACTERS] if lines else ""

@@ -1,0 +1,134 @@
+"""Runs the Python code of a job in this very thread, and keeps what it returns."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+from seamless_queue.broker.states import Outcome
+from seamless_queue.broker.work import Finished, Running, Usage
+from seamless_queue.buffers import Staged
+from seamless_queue.clerk import Host
+from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import is_disk_full
+from seamless_queue.store import Store
+
+from . import plain, session
+from .arguments import received
+from .python.namespace import Runnable, prepare
+from .results import stage_result
+
+#: So many functions stay compiled.
+PREPARED = 256
+#: ru_maxrss counts kibibytes on Linux, bytes on macOS.
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+_prepared: OrderedDict[str, Runnable] = OrderedDict()
+
+
+class Pins(NamedTuple):
+    """What a function is called with, and the modules that its code may import."""
+
+    values: dict[str, Any]
+    modules: dict[str, Any]
+
+
+def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
+    """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
+    before, error, result = _usage(), None, None
+    with _in_job(store, running, host):
+        try:
+            result = _result(store, fields, host, staged)
+        except Exception as exc:
+            if is_disk_full(exc):
+                raise
+            session.current().remember_exception(running.checksum, exc)
+            error = _told(exc)
+        except (KeyboardInterrupt, SystemExit) as exc:
+            if host.streams is None:
+                # Ctrl-C of whoever waits here, not of the code in a worker.
+                raise
+            error = _told(exc)
+    usage = _since(before)
+    with host.lane.lock:
+        stdout, stderr = _streams(store, host, staged)
+    if error is not None:
+        return Finished(Outcome.FAILED, None, stdout, stderr, None, error, usage)
+    return Finished(Outcome.DONE, result, stdout, stderr, 0, None, usage)
+
+
+def _result(store: Store, fields: dict[str, Any], host: Host, staged: Staged) -> str:
+    with host.lane.lock:
+        runnable = _runnable(store, fields["code"][2])
+        pins = _pins(store, fields)
+    value = runnable.run(pins.values, pins.modules)
+    if value is None:
+        raise NoResult("the result is None: return a value (in a block of code, set `result`)")
+    with host.lane.lock:
+        return stage_result(store, value, fields["__output__"][1], staged)
+
+
+def _told(exc: BaseException) -> str:
+    """One line, and below it the traceback."""
+    from .python.tracebacks import describe_error
+
+    return "\n".join(describe_error(exc))
+
+
+class NoResult(SeamlessError):
+    """The code has no result."""
+
+
+@contextmanager
+def _in_job(store: Store, running: Running, host: Host) -> Iterator[None]:
+    streams = host.streams
+    with (
+        session.current().inside(host, store, running.job_id),
+        host.minding(python=True),
+        streams.capturing() if streams is not None else nullcontext(),
+    ):
+        yield
+
+
+def _runnable(store: Store, checksum: str) -> Runnable:
+    runnable = _prepared.get(checksum)
+    if runnable is None:
+        runnable = _prepared[checksum] = prepare(store.buffers.read(checksum).decode())
+        if len(_prepared) > PREPARED:
+            _prepared.popitem(last=False)
+    return runnable
+
+
+def _pins(store: Store, fields: dict[str, Any]) -> Pins:
+    pins = Pins({}, {})
+    for name, pin in fields.items():
+        if name == "code" or name.startswith("__"):
+            continue
+        celltype, subcelltype, checksum = pin
+        content = store.buffers.view(checksum)
+        if subcelltype == "module":
+            pins.modules[name] = plain.load(bytes(content))
+        else:
+            pins.values[name] = received(store, content, celltype)
+    return pins
+
+
+def _streams(store: Store, host: Host, staged: Staged) -> tuple[str | None, str | None]:
+    if host.streams is None:
+        return None, None
+    stdout, stderr = (store.buffers.stage(text, staged) if text else None for text in host.streams.take())
+    return stdout, stderr
+
+
+def _usage() -> tuple[float, float]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime, used.ru_stime
+
+
+def _since(before: tuple[float, float]) -> Usage:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(used.ru_utime - before[0], used.ru_stime - before[1], used.ru_maxrss * MAXRSS_UNIT)

@@ -1,0 +1,40 @@
+"""Keeps what the code of a transformation returns, by celltype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seamless_queue.buffers import Staged
+from seamless_queue.digest import is_checksum
+from seamless_queue.store import Store
+
+from .celltypes import serialize
+from .session import parts_of
+
+#: What the leaves of a value with this celltype are kept as.
+LEAVES = {"deepcell": "mixed", "folder": "bytes"}
+
+
+def stage_result(store: Store, value: Any, celltype: str, staged: Staged) -> str:
+    """The checksum of a value's buffer, which is kept; the leaves of a deep value are buffers of their own."""
+    if celltype in LEAVES:
+        value = _of_leaves(store, value, LEAVES[celltype], staged)
+    return _stage(store, value, celltype, staged)
+
+
+def _of_leaves(store: Store, value: Any, celltype: str, staged: Staged) -> Any:
+    """The same tree of dicts and lists, with checksums in the place of leaves."""
+    if isinstance(value, dict):
+        return {name: _of_leaves(store, leaf, celltype, staged) for name, leaf in value.items()}
+    if isinstance(value, list):
+        return [_of_leaves(store, leaf, celltype, staged) for leaf in value]
+    if isinstance(value, str) and is_checksum(value):
+        return value
+    return _stage(store, value, celltype, staged)
+
+
+def _stage(store: Store, value: Any, celltype: str, staged: Staged) -> str:
+    parts = parts_of(serialize(value, celltype))
+    checksum = store.digest.of_parts(parts)
+    store.buffers.keep(checksum, parts, staged)
+    return checksum

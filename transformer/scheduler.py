@@ -1,0 +1,255 @@
+"""What depends on what, of the transformations of this process, and when each can be submitted.
+
+    start ──▶ upstream first ──▶ identity ──▶ known? ──▶ settled, what depends on it may go on
+                                     └──▶ submitted ──▶ ended ──▶ settled, ...
+
+Everything is a loop over lists, nothing recurses: a chain of ten thousand is an ordinary thing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
+from seamless_queue.buffers import Staged
+from seamless_queue.errors import SeamlessError
+
+from .errors import describe_failure
+from .transformation import Phase
+
+if TYPE_CHECKING:
+    from seamless_queue.lane import Ticket
+    from seamless_queue.pythonsession import PythonSession
+
+    from .session import Session
+    from .transformation import Transformation
+
+#: So many checksums are remembered as being in the store.
+STORED = 10_000
+
+
+class Scheduler:
+    """The graph of one session. For several threads."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = threading.RLock()
+        self._hands: Any = None
+        self._stored: dict[str, None] = {}
+
+    # -- starting -----------------------------------------------------------------------------
+    def start(self, wanted: Sequence[Transformation[Any]], *, background: bool) -> None:
+        """Submit these, and what they depend on, as soon as their inputs are known."""
+        with self._lock:
+            ready = self._enter(wanted, background)
+        self._advance(ready)
+
+    def _enter(self, wanted: Sequence[Transformation[Any]], background: bool) -> list[Transformation[Any]]:
+        """Take in what is new, upstream too; those whose inputs are known already."""
+        ready, stack = [], list(reversed(wanted))
+        while stack:
+            one = stack.pop()
+            one.in_background = one.in_background or background
+            if one.phase is not Phase.NEW:
+                continue
+            one.phase = Phase.PENDING
+            unknown = [up for up in one.upstream.values() if not up.is_settled]
+            one.missing = len(unknown)
+            for up in unknown:
+                up.dependents.append(one)
+                stack.append(up)
+            if not unknown:
+                ready.append(one)
+        return ready
+
+    def _advance(self, ready: Iterable[Transformation[Any]]) -> None:
+        """Settle what is known, submit the rest, and go on with what depends on it."""
+        queue = deque(ready)
+        while queue:
+            unknown: list[Transformation[Any]] = []
+            while queue:
+                one = queue.popleft()
+                try:
+                    queue.extend(self._settle_at_once(one, unknown))
+                except SeamlessError as exc:
+                    queue.extend(self._settle(one, error=str(exc), exception=exc))
+            if unknown:
+                queue.extend(self._submit(unknown))
+
+    def _settle_at_once(
+        self, one: Transformation[Any], unknown: list[Transformation[Any]]
+    ) -> list[Transformation[Any]]:
+        if one.is_settled:
+            return []
+        error = one.error_of_upstream()
+        if error is not None:
+            return self._settle(one, error=error)
+        result = one.look_up()
+        if result is not None:
+            return self._settle(one, result=result, was_known=True)
+        unknown.append(one)
+        return []
+
+    def _submit(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
+        session, staged = self._session, Staged()
+        engine = session.ready_engine()
+        requests = [self._request(one, staged) for one in batch]
+        tickets = engine.submit(requests, staged)
+        settled: list[Transformation[Any]] = []
+        for one, ticket in zip(batch, tickets, strict=True):
+            with self._lock:
+                one.ticket = ticket
+                ticket.owner = [*(ticket.owner or ()), one]
+            if one.cancel_wanted:
+                engine.cancel(ticket)
+            if ticket.done:
+                settled += self._settle_by(ticket)
+            elif one.in_background and session.runs_here:
+                self._give_to_hands(ticket)
+        return settled
+
+    def _request(self, one: Transformation[Any], staged: Staged) -> NewRequest:
+        session = self._session
+        buffers = session.engine.store.buffers
+        for checksum, parts in one.buffers():
+            if checksum not in self._stored:
+                buffers.keep(checksum, parts, staged)
+                self._remember_stored(checksum)
+        frame = session.frame
+        return NewRequest(
+            command=one.command,
+            directory=os.fsencode(os.getcwd()),
+            specification=None,
+            context=None,
+            lane=QUEUE_LANE if session.runs_in_queue else session.engine.lane.number,
+            identity=Identity(one.identity, one.gone_result),
+            project=session.settings.project,
+            stage=session.settings.stage,
+            parent=frame.job_id if frame is not None else None,
+        )
+
+    def _remember_stored(self, checksum: str) -> None:
+        self._stored[checksum] = None
+        if len(self._stored) > STORED:
+            self._stored.pop(next(iter(self._stored)), None)
+
+    # -- ends ---------------------------------------------------------------------------------
+    def on_ended(self, tickets: Sequence[Ticket]) -> None:
+        """Tickets have ended: so have their transformations, and what depends on them may go on."""
+        ready = [one for ticket in tickets for one in self._settle_by(ticket)]
+        self._advance(ready)
+
+    def _settle_by(self, ticket: Ticket) -> list[Transformation[Any]]:
+        with self._lock:
+            owners = list(ticket.owner or ())
+        exception = self._session.take_exception(ticket.checksum or "") if ticket.error else None
+        settled = []
+        for one in owners:
+            settled += self._settle(
+                one, ticket.result, error=ticket.error, exception=exception, canceled=ticket.canceled
+            )
+        return settled
+
+    def _settle(
+        self,
+        one: Transformation[Any],
+        result: str | None = None,
+        *,
+        error: str | None = None,
+        exception: BaseException | None = None,
+        canceled: bool = False,
+        was_known: bool = False,
+    ) -> list[Transformation[Any]]:
+        """Note an outcome, once; what has all its inputs by that."""
+        if result is not None:
+            self._session.results.put(one.identity, result)
+        with self._lock:
+            if one.is_settled:
+                return []
+            one.settle(result, error, exception, canceled, was_known)
+            dependents, one.dependents = one.dependents, []
+            for dependent in dependents:
+                dependent.missing -= 1
+            ready = [dependent for dependent in dependents if dependent.missing == 0]
+        one.announce()
+        return ready
+
+    # -- waiting ------------------------------------------------------------------------------
+    def wait(self, wanted: Transformation[Any]) -> None:
+        """Wait until it has ended. Where nobody else runs what it needs, this thread does."""
+        if not self._session.runs_here:
+            wanted.wait()
+            return
+        path = [wanted]
+        while path:
+            one = path[-1]
+            if one.is_settled:
+                path.pop()
+                continue
+            unknown = next((up for up in one.upstream.values() if not up.is_settled), None)
+            if unknown is not None:
+                path.append(unknown)
+            elif one.ticket is None:
+                # Another thread is about to submit it.
+                one.wait(0.001)
+            else:
+                self._bring_to_an_end(one.ticket)
+
+    def _bring_to_an_end(self, ticket: Ticket) -> None:
+        session = self._session
+        host, lane = session.host, session.engine.lane
+        frame = session.frame
+        if not ticket.done and not lane.run_here(ticket, host) and not ticket.done:
+            if lane.waits_for_itself(ticket, frame.job_id if frame is not None else None):
+                error = "it waits for itself: the code of a transformation, or of one that it runs, asks for its result"
+                self._advance([one for owner in ticket.owner for one in self._settle(owner, error=error)])
+                return
+            host.wait_for(ticket)
+        if ticket.done:
+            self.on_ended([ticket])
+
+    # -- the background -----------------------------------------------------------------------
+    def _give_to_hands(self, ticket: Ticket) -> None:
+        """Nobody waits for it: threads of this process run it."""
+        if self._session.frame is not None:
+            # In a worker: others of the pool take it, or the job itself once it waits for it.
+            return
+        if self._hands is None:
+            from .hands import Hands
+
+            self._hands = Hands(self._run_by_hand)
+        self._hands.give(ticket)
+
+    def _run_by_hand(self, ticket: Ticket) -> None:
+        engine: PythonSession = self._session.engine  # type: ignore[assignment]
+        try:
+            ran = ticket.done or engine.lane.run_here(ticket, engine.host)
+        except BaseException as exc:
+            engine.cancel(ticket, describe_failure(exc))
+            ran = True
+        if not ran:
+            engine.watch_others()
+        elif ticket.done:
+            self.on_ended([ticket])
+
+    # -- canceling ----------------------------------------------------------------------------
+    def cancel(self, one: Transformation[Any]) -> bool:
+        """Take it back, and fail what depends on it; False if it has ended already."""
+        with self._lock:
+            if one.is_settled:
+                return False
+            one.cancel_wanted = True
+            ticket = one.ticket
+            shared = ticket is not None and any(
+                other is not one and not other.is_settled for other in ticket.owner or ()
+            )
+        if ticket is not None and not shared:
+            self._session.engine.cancel(ticket)
+        self._advance(self._settle(one, error="canceled", canceled=True))
+        return True
+
+

@@ -1,0 +1,399 @@
+"""The one session of this process: its store, what it knows already, and who runs what is submitted.
+
+    Transformation ──▶ Session ──▶ PythonSession   in a user's process: its own threads, its pool, or the queue
+                                └▶ WorkerSide      in a worker: the lane of the session that it works for
+
+The store is opened when it is first needed. Without a store that was asked for, it is a private one on
+temporary storage that goes with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from seamless_queue import settings as configuration
+from seamless_queue.broker import submissions
+from seamless_queue.digest import DEFAULT_DIGEST, Digest, digest_named
+from seamless_queue.errors import BufferMissing, ConfigurationError, SeamlessError
+from seamless_queue.settings import Settings
+
+from . import keying
+from .errors import CacheMissError
+from .recent import RecentBuffers, RecentResults
+
+if TYPE_CHECKING:
+    from seamless_queue.broker.records import NewRequest
+    from seamless_queue.buffers import Staged
+    from seamless_queue.clerk import Host
+    from seamless_queue.lane import Lane, Ticket
+    from seamless_queue.pythonsession import PythonSession
+    from seamless_queue.segments import Part
+    from seamless_queue.store import Store
+
+    from .scheduler import Scheduler
+    from .transformation import Transformation
+
+#: So many transformations may be active at once in `parallel`, where nothing else was said.
+DEFAULT_NPARALLEL = 512
+
+
+class Engine(Protocol):
+    """Who takes what is submitted."""
+
+    @property
+    def store(self) -> Store:
+        """The open store; use it under `lock`."""
+
+    @property
+    def lane(self) -> Lane:
+        """Whose jobs they are."""
+
+    @property
+    def lock(self) -> Any:
+        """Held for every use of the store's connection."""
+
+    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
+        """Submit, and wake who is to run it."""
+
+    def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
+        """Take a wish back."""
+
+
+class Frame:
+    """A job whose code runs in this thread."""
+
+    __slots__ = ("host", "job_id")
+
+    def __init__(self, host: Host, job_id: int) -> None:
+        self.host = host
+        self.job_id = job_id
+
+
+class WorkerSide:
+    """The engine of a worker: what its jobs submit goes to the lane of the session that it works for."""
+
+    def __init__(self, host: Host, store: Store) -> None:
+        self._host = host
+        self.store = store
+        self.lane = host.lane
+        self.lock = host.lane.lock
+
+    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
+        """Submit; others of the pool may run it before this one does."""
+        self._host.before_nested()
+        tickets = self.lane.submit(requests, staged)
+        if len(tickets) > 1:
+            self._host.announce()
+        return tickets
+
+    def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
+        """Take a wish back."""
+        return self.lane.withdraw(ticket, why)
+
+
+class Session:
+    """What this process does on which store. For several threads."""
+
+    def __init__(self) -> None:
+        self.results = RecentResults()
+        self.buffers = RecentBuffers()
+        self._overrides: dict[str, Any] = {}
+        self._directory: str | None = None
+        self._settings: Settings | None = None
+        self._engine: Engine | None = None
+        self._lock = threading.RLock()
+        self._frames = threading.local()
+        self._scheduler: Scheduler | None = None
+        #: errors of code that ran in this process, by identity, until somebody takes them
+        self._exceptions: dict[str, BaseException] = {}
+
+    # -- configuration ------------------------------------------------------------------------
+    @property
+    def settings(self) -> Settings:
+        """What is in force: explicit wishes, files from the working directory upward, defaults."""
+        if self._settings is None:
+            self._settings = configuration.load(directory=self._directory, **self._overrides)
+        return self._settings
+
+    def configure(self, **changes: Any) -> None:
+        """Explicit wishes, which win over files; None takes one back. ConfigurationError if one comes too late."""
+        with self._lock:
+            if self._engine is not None and not STORE_KEYS.isdisjoint(changes):
+                raise ConfigurationError(
+                    f"{', '.join(sorted(STORE_KEYS & set(changes)))} cannot change while a store is in use: "
+                    "call seamless.close() first"
+                )
+            overrides = {**self._overrides, **changes}
+            overrides = {key: value for key, value in overrides.items() if value is not None}
+            self._settings = configuration.load(directory=self._directory, **overrides)
+            self._overrides = overrides
+
+    def set_directory(self, directory: str | None) -> None:
+        """Where configuration files are looked for."""
+        with self._lock:
+            self._directory = directory
+            self._settings = None
+
+    @property
+    def nparallel(self) -> int:
+        """How many transformations may be active at once in a batch."""
+        return self.settings.nparallel or DEFAULT_NPARALLEL
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether results outlive this process."""
+        settings = self.settings
+        return settings.wants_store or settings.execution == "queue"
+
+    # -- the engine ---------------------------------------------------------------------------
+    @property
+    def engine(self) -> Engine:
+        """Opened on first use."""
+        if self._engine is None:
+            with self._lock:
+                if self._engine is None:
+                    self._engine = self._open()
+        return self._engine
+
+    def ready_engine(self) -> Engine:
+        """The engine, with workers if they are wanted."""
+        engine = self.engine
+        if self.frame is None and self.settings.execution == "spawn" and isinstance(engine, _python_session()):
+            if not engine.workers:
+                engine.spawn(os.cpu_count() or 1)
+            if engine.broken is not None:
+                raise SeamlessError(engine.broken)
+        return engine
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether what nobody has begun is run by the thread that waits for it."""
+        return self.frame is not None or self.settings.execution == "process"
+
+    @property
+    def runs_in_queue(self) -> bool:
+        """Whether the store's queue servers are to run it."""
+        return self.frame is None and self.settings.execution == "queue"
+
+    @property
+    def host(self) -> Host:
+        """Where this thread runs jobs."""
+        frame = self.frame
+        if frame is not None:
+            return frame.host
+        engine = self.engine
+        assert isinstance(engine, _python_session())
+        return engine.host
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a store is in use."""
+        return self._engine is not None
+
+    def _open(self) -> Engine:
+        from seamless_queue.pythonsession import PythonSession
+
+        from . import functions
+
+        settings = self.settings
+        if not self.is_persistent:
+            from seamless_queue import private
+
+            settings = settings._replace(store=private.new_path(), private=True)
+        return PythonSession(settings, functions.NAME, self.scheduler.on_ended)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """What depends on what, of the transformations of this process."""
+        if self._scheduler is None:
+            from .scheduler import Scheduler
+
+            self._scheduler = Scheduler(self)
+        return self._scheduler
+
+    def close(self) -> int:
+        """End it; what has not ended is canceled: how many that were. It is opened anew when needed."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        self.results.clear()
+        self.buffers.clear()
+        self._scheduler = None
+        return engine.close() if engine is not None and isinstance(engine, _python_session()) else 0
+
+    def known_result(self, one: Transformation[Any]) -> str | None:
+        """The checksum of a result that is known and whose bytes are there; it notes one whose bytes are gone."""
+        identity = one.identity
+        result = self.results.get(identity)
+        if result is not None and one.gone_result is None:
+            return result
+        if self._engine is None and not self.is_persistent:
+            return None
+        engine = self.engine
+        with engine.lock:
+            known = submissions.known(engine.store.database, identity)
+            if known is None:
+                return None
+            if keying.is_kept(engine.store, known.result, one.celltype in DEEP):
+                return known.result
+        one.gone_result = known.result
+        return None
+
+    # -- buffers ------------------------------------------------------------------------------
+    @property
+    def digest(self) -> Digest:
+        """The digest of the store in use; of a private one it is known before there is one."""
+        if self._engine is None and not self.is_persistent:
+            return digest_named(self.settings.digest or DEFAULT_DIGEST)
+        return self.engine.store.digest
+
+    def read(self, checksum: str) -> bytes | memoryview:
+        """The bytes of a buffer; a large one is mapped. CacheMissError if nobody has it."""
+        content = self.buffers.get(checksum)
+        if content is not None:
+            return content
+        if self._engine is None and not self.is_persistent:
+            raise CacheMissError(f"no buffer {checksum}: nothing has been stored in this session")
+        engine = self.engine
+        try:
+            with engine.lock:
+                found = engine.store.buffers.view(checksum)
+        except BufferMissing as exc:
+            raise CacheMissError(str(exc)) from None
+        if isinstance(found, bytes):
+            self.buffers.put(checksum, found)
+        return found
+
+    def keep(self, parts: Sequence[Part], checksum: str) -> None:
+        """Put a buffer into the store."""
+        self.keep_all({checksum: parts})
+
+    def keep_all(self, contents: Mapping[str, Sequence[Part]]) -> None:
+        """Put several buffers into the store, by checksum."""
+        from seamless_queue.buffers import Staged
+
+        staged = Staged()
+        engine = self.engine
+        with engine.lock:
+            for checksum, parts in contents.items():
+                engine.store.buffers.keep(checksum, parts, staged)
+            if staged.small:
+                with engine.store.database.transaction() as connection:
+                    staged.write(connection)
+
+    def has(self, checksum: str) -> bool:
+        """Whether the bytes can be had."""
+        if self.buffers.get(checksum) is not None:
+            return True
+        if self._engine is None and not self.is_persistent:
+            return False
+        engine = self.engine
+        with engine.lock:
+            return engine.store.buffers.has(checksum)
+
+    def remember_exception(self, identity: str, exc: BaseException) -> None:
+        """The code of a transformation raised this, in this process."""
+        self._exceptions[identity] = exc
+        while len(self._exceptions) > EXCEPTIONS:
+            self._exceptions.pop(next(iter(self._exceptions)), None)
+
+    def take_exception(self, identity: str) -> BaseException | None:
+        """The same, once."""
+        return self._exceptions.pop(identity, None)
+
+    # -- jobs of this process -----------------------------------------------------------------
+    @property
+    def frame(self) -> Frame | None:
+        """The job whose code runs in this thread."""
+        stack = getattr(self._frames, "stack", None)
+        return stack[-1] if stack else None
+
+    @contextmanager
+    def inside(self, host: Host, store: Store, job_id: int) -> Iterator[None]:
+        """Code of a job runs in this thread: what it submits is submitted in its name."""
+        stack = self._frames.__dict__.setdefault("stack", [])
+        if self._engine is None:
+            self._engine = WorkerSide(host, store)
+        stack.append(Frame(host, job_id))
+        try:
+            yield
+        finally:
+            stack.pop()
+
+
+def _python_session() -> type[PythonSession]:
+    from seamless_queue.pythonsession import PythonSession
+
+    return PythonSession
+
+
+#: Celltypes whose value is an index of other buffers.
+DEEP = frozenset({"deepcell", "folder", "deepfolder"})
+#: So many errors are kept for whoever asked.
+EXCEPTIONS = 100
+#: What belongs to the store, and is fixed once that is open.
+STORE_KEYS = frozenset({"store", "digest", "persistent", "durable"})
+
+_current = Session()
+
+
+def current() -> Session:
+    """The session of this process."""
+    return _current
+
+
+def digest() -> Digest:
+    """The digest of the store in use."""
+    return _current.digest
+
+
+def read(checksum: str) -> bytes | memoryview:
+    """The bytes of a buffer. CacheMissError if nobody has it."""
+    return _current.read(checksum)
+
+
+def keep(content: Any, checksum: str) -> bool:
+    """Put a buffer (bytes or Pieces) into the store; True."""
+    _current.keep(parts_of(content), checksum)
+    return True
+
+
+def locate(checksum: str) -> str | None:
+    """Where the bytes are, for people; None if nowhere."""
+    if not _current.has(checksum):
+        return None
+    return _current.engine.store.path if _current.is_open else "memory"
+
+
+def parts_of(content: Any) -> Sequence[Part]:
+    """Bytes or Pieces as a sequence of buffers."""
+    return (content,) if isinstance(content, bytes | memoryview) else content.parts
+
+
+def close() -> None:
+    """End the session of this process: its pool and its private store go, its open work is canceled."""
+    _current.close()
+
+
+def _close_at_exit() -> None:
+    canceled = _current.close()
+    if canceled:
+        import sys
+
+        print(f"seamless: {canceled} started transformations had not ended and were canceled", file=sys.stderr)
+
+
+def _forget_in_child() -> None:
+    """After a fork nothing of the parent's session may be used: not its connection, not its workers."""
+    global _current
+    _current = Session()
+
+
+atexit.register(_close_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+

@@ -1,0 +1,324 @@
+"""`direct` and `delayed`: a function, or code as text, that is called as a transformation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
+
+from . import session
+from .celltypes import Content, Pieces, celltype_named, serialize
+from .environment import Environment
+from .names import Names
+from .python.pins import argument_key, globals_key, module_key
+from .python.signature import Keywords, Parameters
+from .transformation import Definition, Options, PinEntry, Transformation
+
+if TYPE_CHECKING:
+    from seamless_queue.segments import Part
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LANGUAGES = ("python", "bash")
+#: What a value of these celltypes is for a command or a function: a directory.
+DIRECTORIES = ("folder", "deepfolder")
+#: Celltypes that no result can have.
+NOT_FOR_RESULTS = ("deepfolder", "module")
+
+
+class Recipe(NamedTuple):
+    """What all calls of a transformer have in common, until one of its settings changes."""
+
+    digest: str
+    code: tuple[str, str, str]
+    celltypes: dict[str, str]
+    result: str
+    bound: dict[str, Any]
+    #: by name, the checksums of module definitions
+    modules: dict[str, str]
+    globals: str | None
+    contents: dict[str, Sequence[Part]]
+    options: Options
+
+
+class Transformer(Generic[P, R]):
+    """What `direct` and `delayed` objects have in common: code and settings. A call takes them as they are then."""
+
+    #: how it is called
+    mode = ""
+
+    def __init__(self, code: Callable[P, R] | str | Transformer[P, R], language: str | None = None) -> None:
+        self._recipe: Recipe | None = None
+        if isinstance(code, Transformer):
+            self._copy(code)
+            return
+        self._language = language or "python"
+        if self._language not in LANGUAGES:
+            raise TypeError(f"unknown language {language!r}: choose one of {', '.join(LANGUAGES)}")
+        self._parameters: Parameters | Keywords = Keywords()
+        if isinstance(code, str):
+            self._code, self.name = _final_newline(code), f"{self._language} code"
+            self._check_text()
+        else:
+            self._take_function(code)
+        accepts, signed = self._parameters.accepts, isinstance(self._parameters, Parameters)
+        self.celltypes = Names("celltypes", self._changed, celltype_named, accepts if signed else None)
+        self.args = Names("args", self._changed, None, accepts if signed else None)
+        self.modules = Names("modules", self._changed, None, None)
+        self.globals = Names("globals", self._changed, None, None)
+        self._meta: dict[str, Any] = {}
+        self._scratch = self._direct_print = self._driver = self._allow_input_fingertip = False
+        self._local: bool | None = None
+        self.environment = Environment()
+
+    def _take_function(self, function: Callable[P, R]) -> None:
+        from .python.source import code_text
+
+        if self._language != "python":
+            raise TypeError(f"{self._language} code is given as text, not as a function")
+        self._parameters = Parameters(function)
+        self._code, self.name = code_text(function), getattr(function, "__name__", "function")
+        self.__wrapped__ = function
+        for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
+            setattr(self, attribute, getattr(function, attribute, None))
+
+    def _check_text(self) -> None:
+        if self._language == "python":
+            from .python.text import check
+
+            check(self._code)
+
+    def _copy(self, other: Transformer[P, R]) -> None:
+        state = dict(other.__dict__)
+        for name in ("celltypes", "args", "modules", "globals"):
+            state[name] = state[name].copy(self._changed)
+        state["_meta"] = dict(state["_meta"])
+        state["environment"] = other.environment.copy()
+        self.__dict__.update(state)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._recipe = None
+
+    # -- settings -----------------------------------------------------------------------------
+    @property
+    def code(self) -> str:
+        """The text that stands for the code in the identity."""
+        return self._code
+
+    @property
+    def language(self) -> str:
+        """`python` or `bash`."""
+        return self._language
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Meta data of its transformations, not part of the identity. Assigning merges; None removes a key."""
+        return dict(self._meta)
+
+    @meta.setter
+    def meta(self, changes: Mapping[str, Any] | None) -> None:
+        merged = {**self._meta, **changes} if changes is not None else {}
+        self._meta = {key: value for key, value in merged.items() if value is not None}
+        self._changed()
+
+    def _flag(name: str, doc: str) -> Any:  # type: ignore[misc]  # noqa: N805
+        def read(self: Transformer[P, R]) -> bool:
+            return bool(getattr(self, f"_{name}"))
+
+        def write(self: Transformer[P, R], value: bool) -> None:
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, not {value!r}")
+            setattr(self, f"_{name}", value)
+            self._changed()
+
+        return property(read, write, doc=doc)
+
+    scratch = _flag("scratch", "Whether the result's bytes need not be kept.")
+    direct_print = _flag("direct_print", "Whether what the code prints is shown when it has ended.")
+    driver = _flag("driver", "Whether the code mainly runs other transformations.")
+    allow_input_fingertip = _flag("allow_input_fingertip", "Whether inputs may be computed again where they are gone.")
+
+    @property
+    def local(self) -> bool | None:
+        """Whether it must run on this machine; None: wherever."""
+        return self._local
+
+    @local.setter
+    def local(self, value: bool | None) -> None:
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"local must be True, False or None, not {value!r}")
+        self._local = value
+        self._changed()
+
+    def __repr__(self) -> str:
+        return f"<{self.mode} {self.language} transformer {self.name}>"
+
+    # -- calling ------------------------------------------------------------------------------
+    def _build(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Transformation[R]:
+        recipe = self._current_recipe()
+        bound = self._parameters.bind(args, kwargs, recipe.bound)
+        pins: dict[str, PinEntry] = {}
+        upstream: dict[str, Transformation[Any]] = {}
+        contents = dict(recipe.contents)
+        large = False
+        for key, value in bound.items():
+            if key.startswith("META__"):
+                continue
+            celltype = recipe.celltypes.get(key, "mixed")
+            checksum = None
+            if isinstance(value, Transformation):
+                upstream[key] = value
+            else:
+                checksum, content = _pinned(key, value, celltype)
+                if content is not None:
+                    contents[checksum] = session.parts_of(content)
+                    large = large or isinstance(content, Pieces)
+            pins[key] = _entry(celltype, checksum)
+        for name, checksum in recipe.modules.items():
+            pins[module_key(name, bound)] = ("plain", "module", checksum)
+        if recipe.globals is not None:
+            pins[globals_key(pins)] = ("plain", "module", recipe.globals)
+        formats = {key: _format(pin[0]) for key, pin in pins.items() if pin[0] in DIRECTORIES}
+        definition = Definition(self._language, recipe.code, pins, recipe.result, formats, self.name)
+        self.environment.check()
+        built: Transformation[R] = Transformation(definition, upstream, contents, recipe.options)
+        if large:
+            _take_snapshot(built)
+        return built
+
+    def _current_recipe(self) -> Recipe:
+        digest = session.digest()
+        recipe = self._recipe
+        if recipe is None or recipe.digest != digest.name:
+            recipe = self._recipe = self._new_recipe(digest.name)
+        return recipe
+
+    def _new_recipe(self, digest: str) -> Recipe:
+        contents: dict[str, Sequence[Part]] = {}
+        kind = "python" if self._language == "python" else "text"
+        celltypes = {argument_key(name): celltype for name, celltype in self.celltypes.items()}
+        # A parameter may be called result: then the celltype is the result's, as it is for everybody else.
+        result = celltypes.pop("./result", "mixed")
+        if result in NOT_FOR_RESULTS:
+            raise TypeError(f"a result cannot have celltype {result}")
+        return Recipe(
+            digest,
+            (kind, "transformer", _keep(self._code.encode(), contents)),
+            celltypes,
+            result,
+            {argument_key(name): value for name, value in self.args.items()},
+            {name: _keep(_module(module, name), contents) for name, module in self.modules.items()},
+            _keep(_globals(self.globals), contents) if self.globals else None,
+            contents,
+            Options(self._meta, self._scratch, self._direct_print, self._local),
+        )
+
+
+class Direct(Transformer[P, R]):
+    """A function that runs as a transformation when it is called, and returns the value."""
+
+    mode = "direct"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The value; TransformationError if it failed."""
+        return self._build(args, kwargs).run()
+
+
+class Delayed(Transformer[P, R]):
+    """A function whose calls are transformations to be run later, in parallel, or by others."""
+
+    mode = "delayed"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Transformation[R]:
+        """The transformation. TypeError for arguments that the function does not take, or that are no data."""
+        return self._build(args, kwargs)
+
+
+@overload
+def direct(code: Callable[P, R], language: None = None) -> Direct[P, R]: ...
+@overload
+def direct(code: str, language: str | None = None) -> Direct[..., Any]: ...
+def direct(code: Any, language: str | None = None) -> Any:
+    """Make a function (or a text of code) run as a transformation: computed once, whoever asks.
+
+    A decorator, or called with a function, a text, or a `delayed` object, whose settings are copied.
+    """
+    return Direct(code, language)
+
+
+@overload
+def delayed(code: Direct[P, R], language: None = None) -> Delayed[P, R]: ...
+@overload
+def delayed(code: Delayed[P, R], language: None = None) -> Delayed[P, R]: ...
+@overload
+def delayed(code: Callable[P, R], language: None = None) -> Delayed[P, R]: ...
+@overload
+def delayed(code: str, language: str | None = None) -> Delayed[..., Any]: ...
+def delayed(code: Any, language: str | None = None) -> Any:
+    """Make calls of a function (or of a text of code) transformations, to be started and run when you like.
+
+    A decorator, or called with a function, a text, or a `direct` object, whose settings are copied.
+    """
+    return Delayed(code, language)
+
+
+def _final_newline(code: str) -> str:
+    return code.replace("\r\n", "\n").rstrip("\n") + "\n"
+
+
+def _keep(content: bytes, contents: dict[str, Sequence[Part]]) -> str:
+    checksum = session.digest().of(content)
+    contents[checksum] = (content,)
+    return checksum
+
+
+def _module(module: object, name: str) -> bytes:
+    from . import plain
+    from .python.definitions import definition_of
+
+    return plain.dump(definition_of(module, name))
+
+
+def _globals(values: Mapping[str, Any]) -> bytes:
+    from . import plain
+    from .python.globals import main_module_text
+
+    code = main_module_text(dict(values))
+    return plain.dump({"code": code, "language": "python", "type": "interpreted"})
+
+
+def _pinned(key: str, value: Any, celltype: str) -> tuple[str, Content | None]:
+    """The checksum of an argument's buffer, and the buffer unless it is known by checksum only."""
+    from .buffer import Buffer
+    from .checksum import Checksum
+
+    if isinstance(value, Checksum):
+        return value.hex(), None
+    if isinstance(value, Buffer):
+        return value.get_checksum().hex(), value.data
+    try:
+        content = serialize(value, celltype)
+    except (TypeError, ValueError) as exc:
+        raise type(exc)(f"argument {key!r}: {exc}") from exc
+    if isinstance(content, bytes):
+        return session.digest().of(content), content
+    return session.digest().of_parts(content.parts), content
+
+
+def _entry(celltype: str, checksum: str | None) -> PinEntry:
+    if celltype in ("checksum", "module"):
+        return "plain", celltype, checksum
+    return celltype, None, checksum
+
+
+def _format(celltype: str) -> dict[str, Any]:
+    return {"celltype": celltype, "filesystem": {"mode": "directory"}}
+
+
+def _take_snapshot(built: Transformation[Any]) -> None:
+    """Large arrays lend their memory, and may be changed later: they are copied into the store, unless all is known."""
+    if built.upstream or built.look_up() is None:
+        built.keep_contents()
+
+
