@@ -27,10 +27,11 @@ def execute(store: Store, functions: Functions, running: Running, host: Host, st
 def _execute(store: Store, functions: Functions, running: Running, host: Host, staged: Staged) -> Finished:
     try:
         return _blame_the_disk(functions.execute(store, running, host, staged), store.path)
-    except (SeamlessError, OSError) as exc:
+    except Exception as exc:
         if is_disk_full(exc):
             return Finished(Outcome.RELEASED, error="the disk is full")
-        return Finished(Outcome.FAILED, error=str(exc))
+        expected = isinstance(exc, SeamlessError | OSError)
+        return Finished(Outcome.FAILED, error=str(exc) if expected else f"{type(exc).__name__}: {exc}")
 
 
 def _blame_the_disk(finished: Finished, directory: str) -> Finished:

@@ -28,10 +28,13 @@ from .segments import Part, Segments
 SMALL_BYTES = 8192
 #: What large buffers are passed on in.
 PIECE_BYTES = 1 << 20
+#: From this size on hashing and writing go on at the same time.
+MEANWHILE_BYTES = 8 << 20
 #: How often a file may change under our hands before we give up.
 TRIES_WHILE_CHANGING = 5
 
 INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
+INSERT_CONTEXT = "INSERT OR IGNORE INTO contexts (checksum, content) VALUES (?, ?)"
 SELECT = "SELECT content FROM buffers WHERE checksum = ?"
 EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
@@ -39,19 +42,21 @@ DELETE = "DELETE FROM buffers WHERE checksum = ?"
 
 
 class Staged:
-    """Small buffers and stat entries that wait for the next transaction."""
+    """Small buffers, contexts and stat entries that wait for the next transaction."""
 
-    __slots__ = ("entries", "small")
+    __slots__ = ("contexts", "entries", "small")
 
     def __init__(self) -> None:
         self.small: dict[str, bytes] = {}
+        self.contexts: dict[str, bytes] = {}
         self.entries: list[statcache.Entry] = []
 
     def write(self, connection: object) -> None:
         """Write all of it, inside the caller's transaction."""
-        if self.small:
-            rows = [(bytes.fromhex(checksum), content) for checksum, content in self.small.items()]
-            connection.executemany(INSERT, rows)  # type: ignore[attr-defined]
+        for statement, contents in ((INSERT, self.small), (INSERT_CONTEXT, self.contexts)):
+            if contents:
+                rows = [(bytes.fromhex(checksum), content) for checksum, content in contents.items()]
+                connection.executemany(statement, rows)  # type: ignore[attr-defined]
         if self.entries:
             connection.executemany(statcache.RECORD, self.entries)  # type: ignore[attr-defined]
 
@@ -189,6 +194,30 @@ class BufferStore:
             self._publish(temporary, checksum)
             self._trust(checksum)
 
+    def stage_parts(self, parts: Sequence[Part], staged: Staged) -> str:
+        """Keep bytes in several parts; many of them are hashed while they are written."""
+        size = sum(memoryview(part).nbytes for part in parts)
+        if size < MEANWHILE_BYTES:
+            checksum = self.digest.of_parts(parts)
+            self.keep(checksum, parts, staged)
+            return checksum
+        from .meanwhile import Meanwhile
+
+        hashed = Meanwhile(lambda: self.digest.of_parts(parts))
+        if self._segments is not None and (written := self._segments.write_unnamed(parts, self._room(size))):
+            return self._segments.name(written, hashed.result())
+        temporary = self._new_path()
+        write_new_file(temporary, parts)
+        checksum = hashed.result()
+        self._publish(temporary, checksum)
+        self._trust(checksum)
+        return checksum
+
+    def drop(self, checksum: str) -> None:
+        """Forget a buffer in shared memory that nobody needs any more; one in a file stays."""
+        if self._segments is not None:
+            self._segments.remove(checksum)
+
     def stage_file(self, path: str, staged: Staged) -> str:
         """Keep a copy of a user's file as it is now; its status is looked up before it is hashed.
 
@@ -292,9 +321,16 @@ class BufferStore:
     def _keep_in_memory(self, checksum: str, parts: Sequence[Part], size: int) -> bool:
         if self._segments is None:
             return False
-        for leaving in self._segments.excess(size):
+        if self._segments.has(checksum):
+            return True
+        written = self._segments.write_unnamed(parts, self._room(size))
+        return bool(written and self._segments.name(written, checksum))
+
+    def _room(self, size: int) -> int:
+        """Make room in shared memory for so many bytes, which it gives back."""
+        for leaving in self._segments.excess(size) if self._segments is not None else ():
             self._move_out(leaving)
-        return self._segments.write(checksum, parts)
+        return size
 
     def _move_out(self, checksum: str) -> None:
         """Make room in shared memory: the buffer goes into a file first, so that it can always be found."""

@@ -27,12 +27,14 @@ from .store import Store
 class Ticket:
     """A wish of this process for one job, and how it ended."""
 
-    __slots__ = ("_event", "canceled", "checksum", "done", "error", "job_id", "owner", "request_id", "result")
+    __slots__ = ("_event", "canceled", "checksum", "done", "error", "job_id", "lane", "owner", "request_id", "result")
 
     def __init__(self, checksum: str | None) -> None:
         #: the identity; None until the inputs are known
         self.checksum = checksum
         self.request_id = 0
+        #: who may run it
+        self.lane = 0
         self.job_id: int | None = None
         self.result: str | None = None
         self.error: str | None = None
@@ -101,6 +103,7 @@ class Lane:
             ticket = self._by_checksum.get(checksum) if checksum else None
             if ticket is None:
                 ticket = Ticket(checksum)
+                ticket.lane = request.lane
                 fresh.append((request, ticket))
                 if checksum:
                     self._by_checksum[checksum] = ticket
@@ -123,15 +126,15 @@ class Lane:
         """How many have not ended."""
         return len(self._open)
 
+    def own_tickets(self) -> list[Ticket]:
+        """Those that have not ended and cannot without this session: the queue goes on without it."""
+        with self.lock:
+            return [ticket for ticket in self._open.values() if ticket.lane == self.number]
+
     @property
     def has_strangers(self) -> bool:
         """Whether the job of an open ticket may be run by another session."""
         return bool(self._strangers)
-
-    def open_tickets(self) -> list[Ticket]:
-        """Those that have not ended, oldest first."""
-        with self.lock:
-            return list(self._open.values())
 
     def on_ended(self, checksum: str, outcome: Outcome, result: str | None, error: str | None) -> Ticket | None:
         """A worker of ours says how an attempt ended, which is not to be repeated; the ticket that ends with it."""

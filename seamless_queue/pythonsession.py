@@ -140,7 +140,7 @@ class PythonSession:
             if self._closing or self.process_id != os.getpid():
                 return 0
             self._closing = True
-            open_count = self.lane.open_count
+            open_count = len(self.lane.own_tickets())
         if self._listener is not None:
             ring([self._bell.address])
             self._listener.join()
@@ -268,7 +268,7 @@ class PythonSession:
         return self.lane.look()
 
     def _give_up(self, why: str) -> list[Ticket]:
-        tickets = self.lane.open_tickets()
+        tickets = self.lane.own_tickets()
         for ticket in tickets:
             self.lane.withdraw(ticket, why)
         return tickets

@@ -28,23 +28,23 @@ class Segments:
         self._name = name
         self._directory: str | None = None
 
-    def write(self, checksum: str, parts: Sequence[Part]) -> bool:
-        """Keep these bytes; False if there is no room for them."""
-        size = sum(memoryview(part).nbytes for part in parts)
+    def write_unnamed(self, parts: Sequence[Part], size: int) -> str | None:
+        """Write bytes whose checksum may not be known yet; a temporary path, or None if there is no room."""
         if not self._has_room(size):
-            return False
-        path = self._path(checksum)
-        if os.path.exists(path):
-            return True
+            return None
         temporary = f"{self._own_directory()}/.new-{filesystems.unique_name()}"
         try:
             filesystems.write_new_file(temporary, parts)
-            os.rename(temporary, path)
         except OSError as exc:
             if not filesystems.is_disk_full(exc):
                 raise
-            return False
-        return True
+            return None
+        return temporary
+
+    def name(self, temporary: str, checksum: str) -> str:
+        """Put in place what was written; its checksum."""
+        os.rename(temporary, self._path(checksum))
+        return checksum
 
     def open(self, checksum: str) -> int | None:
         """A read-only descriptor; None if it is not here."""

@@ -1,55 +1,38 @@
-"""Runs a command in a private directory and collects what it promised.
-
-DIRECTORY/job       the command's working directory: inputs, then outputs
-DIRECTORY/stdout    what it writes, straight into files: any size, any bytes
-DIRECTORY/stderr
-"""
+"""Runs a command in a private directory (see bashrun.py) and collects what it promised."""
 
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Sequence
-from contextlib import suppress
-from functools import lru_cache
-from shutil import which
 from typing import Any
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
-from seamless_queue.errors import SeamlessError, printable
-from seamless_queue.processes import MARK, Ended, Watch, run_command
+from seamless_queue.errors import printable
+from seamless_queue.processes import Ended
 from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 
-from . import directories, plain
-from .context import Context, environment_block
+from . import bashrun, directories, plain
+from .context import Context
 from .specification import STDOUT, Transformation
-
-READ_CONTEXT = "SELECT content FROM contexts WHERE checksum = ?"
-#: `set -u -e`: an unset variable and a failing command end the script.
-FLAGS = "-eu"
-#: Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN).
-ARGUMENT_BYTES = 100_000
-#: How much of the last line of stderr goes into an error.
-ERROR_CHARACTERS = 200
 
 
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Run the command of an identity. BufferMissing or BufferCorrupt if an input cannot be had."""
     transformation = Transformation.of(fields)
-    context = _context_of(store, running)
+    context = bashrun.context_of(store, running)
     with host.workplace.prepared() as directory:
         job = f"{directory}/{JOB}"
         _materialise(store, transformation, job)
         _make_directories(context, job)
-        environment = _environment(store, transformation, context, host.workplace.mark(store.id))
+        variables = _variables(store, transformation)
+        environment = bashrun.environment_of(context, variables, host.workplace.mark(store.id))
         code = store.buffers.read(transformation.code)
         stdin = _stdin(store, transformation, directory)
         with host.minding(python=False):
-            ended = _run(
+            ended = bashrun.run(
                 code, directory, environment, stdin, running.timeout, host.watch, _keeps_stdout(transformation)
             )
         return _collect(store, transformation, directory, ended, running.timeout, staged)
@@ -116,7 +99,7 @@ def _collect(
 ) -> Finished:
     if ended.outcome in (Outcome.CANCELED, Outcome.RELEASED):
         return Finished(ended.outcome, exit_code=ended.exit_code, usage=ended.usage)
-    error = _error_of(ended, timeout, directory)
+    error = bashrun.error_of(ended, timeout, directory)
     # Standard error first: the last line is read from its file, which adoption may move.
     stderr = store.buffers.adopt(f"{directory}/stderr", staged)
     result = None
@@ -127,7 +110,7 @@ def _collect(
         else:
             result = _result(store, transformation, directory, staged)
     stdout = _kept_stdout(store, transformation, directory, result, staged)
-    outcome = Outcome.DONE if error is None else _failure(ended)
+    outcome = Outcome.DONE if error is None else bashrun.failure(ended)
     return Finished(outcome, result, stdout, stderr, ended.exit_code, error, ended.usage)
 
 

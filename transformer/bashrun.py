@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from shutil import which
@@ -40,10 +40,19 @@ def context_of(store: Store, running: Running) -> bytes | None:
     return bytes(row[0]) if row else None
 
 
-def environment_of(context: bytes | None, variables: dict[bytes, bytes], mark: str) -> dict[bytes, bytes]:
-    """The environment of the code: the submitter's, or else this process's; then the variables, and the mark."""
+def environment_of(context: bytes | None, variables: Mapping[bytes, bytes | None], mark: str) -> dict[bytes, bytes]:
+    """The environment of the code: the submitter's, or else this process's; then the variables, and the mark.
+
+    A variable that is None is in no environment, whatever its submitter had.
+    """
     environment = dict(environment_block(context)) if context is not None else dict(os.environb)
-    return {**environment, **variables, MARK.encode(): mark.encode()}
+    for name, value in variables.items():
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    environment[MARK.encode()] = mark.encode()
+    return environment
 
 
 def run(

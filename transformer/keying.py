@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from seamless_queue.broker import submissions
 from seamless_queue.broker.records import Identity
@@ -15,14 +16,31 @@ from . import directories, plain
 from .specification import Pin, Specification, identity_buffer
 
 
+#: Celltypes whose value is an index of other buffers.
+DEEP = frozenset({"deepcell", "folder", "deepfolder"})
+
+
 def key(store: Store, keyable: Keyable, staged: Staged) -> Identity:
     """The identity of a request whose inputs are known by now; SeamlessError if one is not what it promised."""
-    specification = Specification.decode(store.buffers.read(keyable.specification))
+    fields = plain.load(store.buffers.read(keyable.specification))
+    if "__language__" in fields:
+        return _key_description(store, fields, keyable, staged)
+    specification = Specification.of(fields)
     pins = {pin.name: pin for pin in specification.pins}
     for dependency in keyable.dependencies:
         name = os.fsdecode(dependency.pin)
         pins[name] = _resolve(store, pins[name], dependency, staged)
     return identify(store, specification._replace(pins=tuple(pins.values())), staged)
+
+
+def _key_description(store: Store, fields: dict[str, Any], keyable: Keyable, staged: Staged) -> Identity:
+    """A transformation from Python: the results of its upstream are its pins as they are."""
+    for dependency in keyable.dependencies:
+        fields[os.fsdecode(dependency.pin)][2] = dependency.checksum
+    checksum = store.buffers.stage(plain.dump(fields), staged)
+    known = submissions.known(store.database, checksum)
+    lost = known is not None and not is_kept(store, known.result, fields["__output__"][1] in DEEP)
+    return Identity(checksum, known.result if known is not None and lost else None)
 
 
 def identify(store: Store, specification: Specification, staged: Staged) -> Identity:

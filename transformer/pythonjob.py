@@ -21,6 +21,7 @@ from . import plain, session
 from .arguments import received
 from .python.namespace import Runnable, prepare
 from .results import stage_result
+from .searching import searching
 
 #: So many functions stay compiled.
 PREPARED = 256
@@ -40,7 +41,7 @@ class Pins(NamedTuple):
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
     before, error, result = _usage(), None, None
-    with _in_job(store, running, host):
+    with _in_job(store, running, host), searching(store, running):
         try:
             result = _result(store, fields, host, staged)
         except Exception as exc:

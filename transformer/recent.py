@@ -30,6 +30,10 @@ class RecentResults:
         if len(results) > self._at_most:
             _drop_oldest(results)
 
+    def has_result(self, result: str) -> bool:
+        """Whether this is the result of something; it looks at all of them."""
+        return result in self._results.values()
+
     def forget(self, identity: str) -> None:
         """Its bytes are gone."""
         self._results.pop(identity, None)

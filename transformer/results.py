@@ -34,7 +34,4 @@ def _of_leaves(store: Store, value: Any, celltype: str, staged: Staged) -> Any:
 
 
 def _stage(store: Store, value: Any, celltype: str, staged: Staged) -> str:
-    parts = parts_of(serialize(value, celltype))
-    checksum = store.digest.of_parts(parts)
-    store.buffers.keep(checksum, parts, staged)
-    return checksum
+    return store.buffers.stage_parts(parts_of(serialize(value, celltype)), staged)

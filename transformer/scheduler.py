@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
+from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 
@@ -24,6 +24,7 @@ from .transformation import Phase
 if TYPE_CHECKING:
     from seamless_queue.lane import Ticket
     from seamless_queue.pythonsession import PythonSession
+    from seamless_queue.segments import Part
 
     from .session import Session
     from .transformation import Transformation
@@ -43,7 +44,12 @@ class Scheduler:
 
     # -- starting -----------------------------------------------------------------------------
     def start(self, wanted: Sequence[Transformation[Any]], *, background: bool) -> None:
-        """Submit these, and what they depend on, as soon as their inputs are known."""
+        """Submit these, and what they depend on, as soon as their inputs are known; to the queue at once."""
+        if self._session.runs_in_queue:
+            from .queueing import submit_all
+
+            submit_all(self._session, wanted, self)
+            return
         with self._lock:
             ready = self._enter(wanted, background)
         self._advance(ready)
@@ -95,10 +101,15 @@ class Scheduler:
         return []
 
     def _submit(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
-        session, staged = self._session, Staged()
-        engine = session.ready_engine()
+        staged = Staged()
+        engine = self._session.ready_engine()
         requests = [self._request(one, staged) for one in batch]
         tickets = engine.submit(requests, staged)
+        return self.note_tickets(batch, tickets)
+
+    def note_tickets(self, batch: list[Transformation[Any]], tickets: list[Ticket]) -> list[Transformation[Any]]:
+        """These have been submitted; what has all its inputs because some of them were done already."""
+        session, engine = self._session, self._session.engine
         settled: list[Transformation[Any]] = []
         for one, ticket in zip(batch, tickets, strict=True):
             with self._lock:
@@ -114,28 +125,36 @@ class Scheduler:
 
     def _request(self, one: Transformation[Any], staged: Staged) -> NewRequest:
         session = self._session
-        buffers = session.engine.store.buffers
-        for checksum, parts in one.buffers():
-            if checksum not in self._stored:
-                buffers.keep(checksum, parts, staged)
-                self._remember_stored(checksum)
+        self.stage(one.buffers(), staged)
         frame = session.frame
         return NewRequest(
             command=one.command,
             directory=os.fsencode(os.getcwd()),
             specification=None,
             context=None,
-            lane=QUEUE_LANE if session.runs_in_queue else session.engine.lane.number,
+            lane=session.engine.lane.number,
             identity=Identity(one.identity, one.gone_result),
             project=session.settings.project,
             stage=session.settings.stage,
             parent=frame.job_id if frame is not None else None,
         )
 
+    def stage(self, buffers: Iterable[tuple[str, Sequence[Part]]], staged: Staged) -> None:
+        """Have buffers written with the next transaction, unless we know that they are in the store."""
+        store = self._session.engine.store
+        for checksum, parts in buffers:
+            if checksum not in self._stored:
+                store.buffers.keep(checksum, parts, staged)
+                self._remember_stored(checksum)
+
     def _remember_stored(self, checksum: str) -> None:
         self._stored[checksum] = None
         if len(self._stored) > STORED:
             self._stored.pop(next(iter(self._stored)), None)
+
+    def settle_known(self, one: Transformation[Any], result: str) -> None:
+        """Its result is in the store."""
+        self._advance(self._settle(one, result, was_known=True))
 
     # -- ends ---------------------------------------------------------------------------------
     def on_ended(self, tickets: Sequence[Ticket]) -> None:
@@ -165,7 +184,7 @@ class Scheduler:
         was_known: bool = False,
     ) -> list[Transformation[Any]]:
         """Note an outcome, once; what has all its inputs by that."""
-        if result is not None:
+        if result is not None and one.is_identifiable:
             self._session.results.put(one.identity, result)
         with self._lock:
             if one.is_settled:

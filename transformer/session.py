@@ -109,6 +109,7 @@ class Session:
         self._lock = threading.RLock()
         self._frames = threading.local()
         self._scheduler: Scheduler | None = None
+        self._held: dict[str, int] = {}
         #: errors of code that ran in this process, by identity, until somebody takes them
         self._exceptions: dict[str, BaseException] = {}
 
@@ -238,7 +239,7 @@ class Session:
             known = submissions.known(engine.store.database, identity)
             if known is None:
                 return None
-            if keying.is_kept(engine.store, known.result, one.celltype in DEEP):
+            if keying.is_kept(engine.store, known.result, one.celltype in keying.DEEP):
                 return known.result
         one.gone_result = known.result
         return None
@@ -305,6 +306,23 @@ class Session:
         """The same, once."""
         return self._exceptions.pop(identity, None)
 
+    def hold(self, checksum: str) -> None:
+        """An input that is needed until `let_go`."""
+        with self._lock:
+            self._held[checksum] = self._held.get(checksum, 0) + 1
+
+    def let_go(self, checksum: str) -> None:
+        """The input has served; in a private store its memory is given back, unless it is a result as well."""
+        with self._lock:
+            self._held[checksum] -= 1
+            if self._held[checksum]:
+                return
+            del self._held[checksum]
+            engine = self._engine
+            is_ours = engine is not None and isinstance(engine, _python_session())
+            if is_ours and not self.is_persistent and not self.results.has_result(checksum):
+                engine.store.buffers.drop(checksum)
+
     # -- jobs of this process -----------------------------------------------------------------
     @property
     def frame(self) -> Frame | None:
@@ -331,8 +349,6 @@ def _python_session() -> type[PythonSession]:
     return PythonSession
 
 
-#: Celltypes whose value is an index of other buffers.
-DEEP = frozenset({"deepcell", "folder", "deepfolder"})
 #: So many errors are kept for whoever asked.
 EXCEPTIONS = 100
 #: What belongs to the store, and is fixed once that is open.

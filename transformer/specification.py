@@ -48,7 +48,11 @@ class Specification(NamedTuple):
     @classmethod
     def decode(cls, buffer: bytes) -> Specification:
         """From a buffer."""
-        fields = plain.load(buffer)
+        return cls.of(plain.load(buffer))
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Specification:
+        """From what a buffer holds."""
         pins = tuple(Pin(**pin) for pin in fields["pins"])
         return cls(fields["code"], pins, fields["variables"], tuple(fields["captures"]), fields["stdin"])
 

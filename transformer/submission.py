@@ -111,10 +111,9 @@ class Submitter:
         """Record requests in one transaction, put their .FUTUREs in place, wake the queue: acknowledged."""
         consequences: list[Consequences] = []
         done = []
+        staged.contexts.update(self._contexts.values())
         with self.store.database.transaction() as connection:
             staged.write(connection)
-            for checksum, content in self._contexts.values():
-                submissions.keep_context(connection, checksum, content)
             for request in requests:
                 submitted, following = submissions.submit(connection, request)
                 done.append(submitted)

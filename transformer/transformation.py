@@ -42,6 +42,8 @@ class Phase(Enum):
     CANCELED = "canceled"
 
 
+#: Inputs from this size on are given up as soon as they have served.
+LARGE_BYTES = 1 << 20
 #: How the error of what cannot run because of another begins.
 UPSTREAM = "Dependency"
 SETTLED = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELED})
@@ -93,6 +95,7 @@ class Transformation(Generic[R]):
         self._exception: BaseException | None = None
         self._event: threading.Event | None = None
         self._callbacks: list[Callable[[], None]] = []
+        self._held: list[str] = []
         # -- the scheduler's
         self.upstream = upstream
         self.phase = Phase.NEW
@@ -107,14 +110,14 @@ class Transformation(Generic[R]):
     # -- computing ----------------------------------------------------------------------------
     def construct(self) -> Checksum | None:
         """The identity, which needs the results of what it depends on; None if one of them failed (`exception`)."""
-        if not self._is_identifiable() and not self.is_settled:
+        if not self.is_identifiable and not self.is_settled:
             refuse_to_block("construct()")
             for up in self.upstream.values():
                 up.compute()
             error = self.error_of_upstream()
             if error is not None:
                 self.settle(None, error, None, False, False)
-        if not self._is_identifiable():
+        if not self.is_identifiable:
             return None
         if not self.is_settled:
             # Whoever has the checksum may resolve it, and what it names.
@@ -166,7 +169,7 @@ class Transformation(Generic[R]):
                 return False
             if not up.is_settled:
                 session.current().scheduler.start([up], background=False)
-        return self.phase is Phase.DONE or (self._is_identifiable() and self.look_up() is not None)
+        return self.phase is Phase.DONE or (self.is_identifiable and self.look_up() is not None)
 
     async def is_cached_async(self) -> bool:
         """The same as `is_cached`, which never blocks for long."""
@@ -241,7 +244,7 @@ class Transformation(Generic[R]):
         """The identity. TransformationError while a result that it depends on is not known."""
         from .checksum import Checksum
 
-        if not self._is_identifiable():
+        if not self.is_identifiable:
             raise TransformationError(
                 f"{self._definition.name} has no checksum yet: what it depends on is not computed; call construct()"
             )
@@ -252,7 +255,7 @@ class Transformation(Generic[R]):
         """What the code printed, standard output first; empty if it printed nothing or ran in this process."""
         from .logs import logs_of
 
-        return logs_of(self.identity) if self.is_settled and self._is_identifiable() else ""
+        return logs_of(self.identity) if self.is_settled and self.is_identifiable else ""
 
     @property
     def celltype(self) -> str:
@@ -270,7 +273,7 @@ class Transformation(Generic[R]):
         return self._options.scratch
 
     def __repr__(self) -> str:
-        known = f", {self.identity[:10]}…" if self._is_identifiable() else ""
+        known = f", {self.identity[:10]}…" if self.is_identifiable else ""
         why = f", {self._error.splitlines()[0]}" if self._error else ""
         return f"<Transformation {self.command} {self.status}{known}{why}>"
 
@@ -294,7 +297,7 @@ class Transformation(Generic[R]):
         return self._identity
 
     def _identity_buffer(self) -> bytes:
-        return identity_buffer(self._definition, {name: up._result for name, up in self.upstream.items()})
+        return plain.dump(description(self._definition, {name: up._result for name, up in self.upstream.items()}))
 
     def buffers(self) -> Iterator[tuple[str, Sequence[Part]]]:
         """All that has to be in the store before it is submitted, by checksum."""
@@ -304,13 +307,33 @@ class Transformation(Generic[R]):
 
     def keep_contents(self) -> None:
         """Put the inputs into the store now, and let go of them; the description as well, if it is complete."""
-        contents = dict(self.buffers()) if self._is_identifiable() else self._contents or {}
-        session.current().keep_all(contents)
+        contents = dict(self.buffers()) if self.is_identifiable else self._contents or {}
+        current = session.current()
+        for checksum, parts in contents.items():
+            if checksum not in self._held and sum(map(len, parts)) >= LARGE_BYTES:
+                self._held.append(checksum)
+                current.hold(checksum)
+        current.keep_all(contents)
         self._contents = {}
 
     def look_up(self) -> str | None:
         """The result's checksum, if it is known and its bytes are there."""
         return session.current().known_result(self)
+
+    @property
+    def definition(self) -> Definition:
+        """What is to be computed."""
+        return self._definition
+
+    @property
+    def result(self) -> str | None:
+        """The result's checksum, if it is known."""
+        return self._result
+
+    @property
+    def contents(self) -> dict[str, Sequence[Part]]:
+        """Inputs that are not known to be in the store, by checksum."""
+        return self._contents or {}
 
     def error_of_upstream(self) -> str | None:
         """Why it cannot be computed."""
@@ -329,6 +352,8 @@ class Transformation(Generic[R]):
         self.phase = Phase.DONE if result is not None else Phase.CANCELED if canceled else Phase.FAILED
         # A thousand results may be held: what is not needed any more goes.
         self._contents, self._buffer, self.ticket = None, b"", None
+        while self._held:
+            session.current().let_go(self._held.pop())
 
     def announce(self) -> None:
         """Wake who waits for it."""
@@ -402,7 +427,9 @@ class Transformation(Generic[R]):
         await self.settled()
         return self.value
 
-    def _is_identifiable(self) -> bool:
+    @property
+    def is_identifiable(self) -> bool:
+        """Whether all results are known that its identity depends on."""
         return self._identity is not None or all(up._result is not None for up in self.upstream.values())
 
     def _result_or_none(self) -> Checksum | None:
@@ -418,8 +445,8 @@ class Transformation(Generic[R]):
         raise failure_of(self._definition.name, self._error or "failed", self._exception)
 
 
-def identity_buffer(definition: Definition, results: Mapping[str, str | None]) -> bytes:
-    """The `plain` buffer whose checksum is the identity; `results` are those of the upstream by pin."""
+def description(definition: Definition, results: Mapping[str, str | None]) -> dict[str, Any]:
+    """The fields of the identity; `results` are those of the upstream by pin, None where one is not known."""
     fields: dict[str, Any] = {
         "__language__": definition.language,
         "__output__": ["result", definition.result, None],
@@ -429,7 +456,7 @@ def identity_buffer(definition: Definition, results: Mapping[str, str | None]) -
         fields[name] = [celltype, subcelltype, checksum or results[name]]
     if definition.formats:
         fields["__format__"] = definition.formats
-    return plain.dump(fields)
+    return fields
 
 
 def set_if_waited_for(future: asyncio.Future[None]) -> None:

@@ -17,7 +17,6 @@ from .states import LIVE, UNFINISHED, JobState, Outcome, RequestState, among, mo
 KNOWN = f"SELECT id, result FROM jobs WHERE checksum = ? AND {among(JobState.DONE)}"
 STREAMS = f"""SELECT stdout, stderr FROM attempts
     WHERE job_id = ? AND outcome = {Outcome.DONE.value} ORDER BY id DESC LIMIT 1"""
-INSERT_CONTEXT = "INSERT OR IGNORE INTO contexts (checksum, content) VALUES (?, ?)"
 INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
     sidecars_only, priority, timeout, retries, refresh, project, stage, parent, created)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -91,11 +90,6 @@ def writers_below(database: Database, directory: bytes) -> list[Writer]:
 def settled(database: Database, first: int, last: int) -> set[int]:
     """Which of these requests have their result, or have ended without one."""
     return {row[0] for row in database.rows(SETTLED, (first, last))}
-
-
-def keep_context(connection: Any, checksum: str, content: bytes) -> None:
-    """Keep what requests are given beside their identity."""
-    connection.execute(INSERT_CONTEXT, (bytes.fromhex(checksum), content))
 
 
 def submit(connection: Any, new: NewRequest) -> tuple[Submitted, Consequences]:

@@ -43,6 +43,14 @@ def test_a_memoryview_is_hashed_like_its_bytes(name: str) -> None:
     assert digest_named(name).of(memoryview(data)) == REFERENCE[name](data)
 
 
+@pytest.mark.parametrize("sizes", [(), (0,), (5, 0, 7), (THREADED_BYTES, 1), (10, 3 * THREADED_BYTES + 17, 1000)])
+@pytest.mark.parametrize("name", sorted(DIGESTS))
+def test_parts_are_hashed_like_the_whole(name: str, sizes: tuple[int, ...]) -> None:
+    parts = [os.urandom(size) for size in sizes]
+    views = [memoryview(part) if number % 2 else part for number, part in enumerate(parts)]
+    assert digest_named(name).of_parts(views) == REFERENCE[name](b"".join(parts))
+
+
 def test_names_are_found_whatever_their_case_and_blake3_is_the_default() -> None:
     assert digest_named("SHA256").name == "sha256"
     assert DEFAULT_DIGEST == "blake3"

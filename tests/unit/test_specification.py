@@ -55,10 +55,14 @@ def test_two_inputs_with_their_contents_exchanged_are_another_command() -> None:
     assert identity_buffer(one) != identity_buffer(one._replace(pins=(Pin("x", B), Pin("y", A))))
 
 
+def read_back(specification: Specification) -> Transformation:
+    return Transformation.of(plain.load(identity_buffer(specification)))
+
+
 @pytest.mark.parametrize("name", ["code", "result", "__x", "__language__", "__stdin__", "__format__", "__capture__"])
 def test_a_file_with_a_reserved_name_stays_a_file(name: str) -> None:
     specification = Specification(C, (Pin(name, A, executable=True),), captures=("out",))
-    read = Transformation.decode(identity_buffer(specification))
+    read = read_back(specification)
     assert {key.removeprefix("./"): value for key, value in read.files.items()} == {name: A}
     assert [key.removeprefix("./") for key in read.executables] == [name]
     assert read.code == C
@@ -67,14 +71,14 @@ def test_a_file_with_a_reserved_name_stays_a_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["code", "result", "__x", "__stdin__", "HOME"])
 def test_a_variable_with_a_reserved_name_stays_a_variable(name: str) -> None:
-    read = Transformation.decode(identity_buffer(Specification(C, variables={name: A})))
+    read = read_back(Specification(C, variables={name: A}))
     assert read.variables == {name: A}
     assert (read.files, read.code) == ({}, C)
 
 
 @pytest.mark.parametrize("name", ["N", "code", "__x"])
 def test_a_file_and_a_variable_of_one_name_are_two_things(name: str) -> None:
-    read = Transformation.decode(identity_buffer(Specification(C, (Pin(name, A),), variables={name: B})))
+    read = read_back(Specification(C, (Pin(name, A),), variables={name: B}))
     assert {key.removeprefix("./") for key in read.files} == {name}
     assert read.variables == {name: B}
 
@@ -84,7 +88,7 @@ def test_a_file_and_a_variable_cannot_be_taken_for_each_other() -> None:
 
 
 def test_a_whole_identity_is_read_back() -> None:
-    read = Transformation.decode(identity_buffer(BASE._replace(stdin=A)))
+    read = read_back(BASE._replace(stdin=A))
     assert read == Transformation(
         code=C,
         files={"in.txt": A, "tool": B},
@@ -98,15 +102,15 @@ def test_a_whole_identity_is_read_back() -> None:
 
 
 def test_without_captures_standard_output_is_the_result() -> None:
-    read = Transformation.decode(identity_buffer(Specification(C)))
+    read = read_back(Specification(C))
     assert (read.plain_stdout, read.captures) == (True, (STDOUT,))
-    to_a_file = Transformation.decode(identity_buffer(Specification(C, captures=(STDOUT,))))
+    to_a_file = read_back(Specification(C, captures=(STDOUT,)))
     assert (to_a_file.plain_stdout, to_a_file.captures) == (False, (STDOUT,))
 
 
 def test_names_that_are_not_utf_8_come_back() -> None:
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
-    assert Transformation.decode(identity_buffer(Specification(C, (Pin(name, A),)))).files == {name: A}
+    assert read_back(Specification(C, (Pin(name, A),))).files == {name: A}
 
 
 def test_the_identity_is_written_in_the_plain_form() -> None:

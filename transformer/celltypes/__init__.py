@@ -9,7 +9,8 @@
     bytes                               anything                                      rawbytes.py
 
 Equal bytes have equal checksums, whatever their celltype. The bytes of a value depend on nothing but the value:
-not on the version of Python, NumPy or orjson, nor on the hash seed.
+not on the order of keys, the hash seed, or the version of NumPy or orjson. Of the memory of an array its C or
+Fortran order counts, inside a container its strides.
 
 NumPy is imported when the first array is met. Arrays that come from a buffer are read-only views of it.
 """

@@ -15,7 +15,7 @@ class BinaryInside(Exception):
 def is_array(value: object) -> bool:
     """Whether this is an array or a record of NumPy."""
     numpy: Any = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray | numpy.void)
+    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.void))
 
 
 def jsonable(value: Any) -> int | float | str:

@@ -47,9 +47,11 @@ def main_module_text(values: Mapping[str, object]) -> str:
         entries = {name: _entry(name, value) for name, value in sorted(values.items()) if not name.startswith("__")}
     except RecursionError:
         raise NotAConstant("the globals contain themselves: a function sees itself without being told") from None
-    # What binds further names must not do so after these have got their own values.
-    ordered = sorted(entries.items(), key=lambda item: (item[1].binds - {item[0]}).isdisjoint(entries))
-    return HEADER + "".join(f"\n{entry.text}" for _, entry in ordered)
+    # What binds the names of others does so first, and all names get their own values after that.
+    greedy = [name for name, entry in entries.items() if not (entry.binds - {name}).isdisjoint(entries)]
+    kept = "".join(f"\n{entries.pop(name).text}__kept_{name} = {name}\n" for name in greedy)
+    given = "".join(f"\n{name} = __kept_{name}\n" for name in greedy)
+    return HEADER + kept + given + "".join(f"\n{entry.text}" for entry in entries.values())
 
 
 def _entry(name: str, value: Any) -> Entry:

@@ -21,7 +21,7 @@ def block_text(text: str, node: ast.AST, *, keep_decorators: bool) -> str:
     first, last = _start(node, keep_decorators), _end(lines, node)
     piece = "\n".join(lines[first - 1 : last])
     moved = textwrap.dedent(piece)
-    if moved != piece and not _means_the_same(moved, node):
+    if (moved != piece or node.col_offset) and not _means_the_same(moved, node):
         moved = "\n".join(_moved(lines, first, last, node))
     return moved.rstrip("\n") + "\n"
 

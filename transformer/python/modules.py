@@ -140,7 +140,8 @@ class Workspace:
         if package is not None:
             setattr(package, child, module)
         publication.add(self, name, module)
-        linecache.cache[source.filename] = (len(source.text), None, source.text.splitlines(True), source.filename)
+        text = f"{source.text}\n"
+        linecache.cache[source.filename] = (len(text), None, text.splitlines(True), source.filename)
         try:
             exec(source.code, vars(module))
         except BaseException:

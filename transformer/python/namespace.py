@@ -51,7 +51,7 @@ class Runnable:
             raise NotRunnable(self._refusal)
         if modules:
             return self._run_with_modules(pins, modules)
-        return self._run({"__name__": NAME, "__builtins__": builtins}, pins)
+        return self._run({"__name__": NAME, "__package__": "", "__builtins__": builtins}, pins)
 
     def _run_with_modules(self, pins: Mapping[str, Any], modules: Mapping[str, Mapping[str, Any]]) -> Any:
         from .modules import Workspace

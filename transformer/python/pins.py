@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from ..specification import RESERVED
-
+#: Keys of a transformation that no input can have; the same as in specification.py, whose imports are not needed here.
+RESERVED = frozenset({"code", "result"})
 #: The module that holds the globals, as others know it.
 MAIN = "main"
 #: Its key where `main` is taken.

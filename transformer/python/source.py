@@ -41,8 +41,11 @@ def class_text(cls: type) -> str:
     tree = tree_of(text)
     found = [] if tree is None else [place for place in places(tree) if place.path == cls.__qualname__]
     kept = [place.node for place in found if isinstance(place.node, ast.ClassDef) and _holds(place, cls, tree)]
+    title = f"class {cls.__qualname__} of {cls.__module__}"
+    if not found:
+        raise SourceUnavailable(f"the source of {title} cannot be found: write it into a file, and import that again")
     if not kept:
-        raise SourceChanged(f"class {cls.__qualname__} is no longer in {cls.__module__} as it was imported: {_RELOAD}")
+        raise SourceChanged(f"{title} is not what was imported: {_RELOAD}")
     return block_text(text, kept[-1], keep_decorators=True)
 
 

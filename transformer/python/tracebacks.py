@@ -55,8 +55,10 @@ def _all(told: TracebackException | None) -> Iterator[TracebackException]:
 
 
 def _clean(told: TracebackException) -> None:
-    """Drop what leads to the user's code, and our own frames within it."""
-    first = next((place for place, frame in enumerate(told.stack) if frame.filename.startswith(_USERS)), 0)
+    """Drop what leads to the user's code, or to ours if that has failed, and our own frames within it."""
+    ours = [place + 1 for place, frame in enumerate(told.stack) if frame.filename.startswith(_OURS)]
+    users = (place for place, frame in enumerate(told.stack) if frame.filename.startswith(_USERS))
+    first = next(users, max(ours, default=0))
     kept = [frame for frame in told.stack[first:] if not frame.filename.startswith(_OURS)]
     told.stack = StackSummary.from_list(kept)
 

@@ -1,0 +1,94 @@
+"""Hands transformations to the queue: they are run by `seamless-queue`, also after this process has ended.
+
+What depends on the result of another one waits in the job table, not here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from seamless_queue.broker.records import QUEUE_LANE, Identity, NewDependency, NewRequest
+from seamless_queue.buffers import Staged
+
+from . import plain
+from .transformation import Phase, Transformation, description
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+    from .session import Session
+
+
+def submit_all(session: Session, wanted: Sequence[Transformation[Any]], scheduler: Scheduler) -> None:
+    """Submit these and what they depend on, upstream first, all whose upstream is submitted in one transaction."""
+    for level in _levels(wanted):
+        fresh = []
+        for one in level:
+            one.phase = Phase.PENDING
+            result = one.look_up() if one.is_identifiable else None
+            if result is not None:
+                scheduler.settle_known(one, result)
+            else:
+                fresh.append(one)
+        if fresh:
+            staged = Staged()
+            requests = [_request(session, one, scheduler, staged) for one in fresh]
+            tickets = session.engine.submit(requests, staged)
+            scheduler.note_tickets(fresh, tickets)
+
+
+def _levels(wanted: Sequence[Transformation[Any]]) -> Iterator[list[Transformation[Any]]]:
+    """All that is new, in groups that depend on earlier groups only."""
+    sorter: TopologicalSorter[Transformation[Any]] = TopologicalSorter()
+    stack = [one for one in wanted if one.phase is Phase.NEW]
+    seen = set(stack)
+    while stack:
+        one = stack.pop()
+        new = [up for up in one.upstream.values() if up.phase is Phase.NEW]
+        sorter.add(one, *new)
+        stack.extend(up for up in new if up not in seen)
+        seen.update(new)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = list(sorter.get_ready())
+        yield ready
+        sorter.done(*ready)
+
+
+def _request(session: Session, one: Transformation[Any], scheduler: Scheduler, staged: Staged) -> NewRequest:
+    identity, specification = None, None
+    if one.is_identifiable:
+        scheduler.stage(one.buffers(), staged)
+        identity = Identity(one.identity, one.gone_result)
+    else:
+        scheduler.stage(one.contents.items(), staged)
+        results = {name: up.result for name, up in one.upstream.items()}
+        specification = session.engine.store.buffers.stage(plain.dump(description(one.definition, results)), staged)
+    return NewRequest(
+        command=one.command,
+        directory=os.fsencode(os.getcwd()),
+        specification=specification,
+        context=_context(session, staged),
+        lane=QUEUE_LANE,
+        identity=identity,
+        dependencies=() if identity is not None else tuple(_dependencies(one)),
+        project=session.settings.project,
+        stage=session.settings.stage,
+    )
+
+
+def _dependencies(one: Transformation[Any]) -> Iterator[NewDependency]:
+    for name, up in one.upstream.items():
+        if up.result is None and up.ticket is not None:
+            yield NewDependency(name.encode(), b"", up.ticket.request_id)
+
+
+def _context(session: Session, staged: Staged) -> str:
+    """Where the code finds modules: the queue's workers have been started elsewhere."""
+    content = plain.dump({"path": [os.path.abspath(entry) for entry in sys.path]})
+    checksum = session.engine.store.digest.of(content)
+    staged.contexts[checksum] = content
+    return checksum
