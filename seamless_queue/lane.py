@@ -27,7 +27,19 @@ from .store import Store
 class Ticket:
     """A wish of this process for one job, and how it ended."""
 
-    __slots__ = ("_event", "canceled", "checksum", "done", "error", "job_id", "lane", "owner", "request_id", "result")
+    __slots__ = (
+        "_event",
+        "canceled",
+        "checksum",
+        "content",
+        "done",
+        "error",
+        "job_id",
+        "lane",
+        "owner",
+        "request_id",
+        "result",
+    )
 
     def __init__(self, checksum: str | None) -> None:
         #: the identity; None until the inputs are known
@@ -37,6 +49,8 @@ class Ticket:
         self.lane = 0
         self.job_id: int | None = None
         self.result: str | None = None
+        #: the result's bytes, if they came along
+        self.content: bytes | None = None
         self.error: str | None = None
         self.canceled = False
         self.done = False

@@ -202,10 +202,12 @@ class PythonSession:
             return []
         self._doomed.pop(member.process.pid, None)
         self._pool.spread_news()
-        ticket = self.lane.on_ended(
-            message["job"], Outcome(message["outcome"]), message["result"], message["error"]
-        )
-        return [ticket] if ticket is not None else []
+        ticket = self.lane.on_ended(message["job"], Outcome(message["outcome"]), message["result"], message["error"])
+        if ticket is None:
+            return []
+        if message["content"] is not None and ticket.result == message["result"]:
+            ticket.content = message["content"].encode()
+        return [ticket]
 
     def _look(self, rung: bool) -> list[Ticket]:
         if rung:

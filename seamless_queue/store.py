@@ -78,9 +78,7 @@ def open_store(settings: Settings, *, shared: bool = False) -> Store:
         database.close()
         raise
     segments = Segments(os.path.basename(path)) if settings.private else None
-    buffers = BufferStore(
-        os.path.join(path, "buffers"), database, digest, durable=settings.durable, segments=segments
-    )
+    buffers = BufferStore(os.path.join(path, "buffers"), database, digest, durable=settings.durable, segments=segments)
     return Store(path, facts["id"], digest, database, buffers)
 
 

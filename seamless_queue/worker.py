@@ -54,6 +54,8 @@ TOGETHER_SECONDS = 0.016
 TOGETHER_LIMIT = 32
 #: A job that runs for longer is not waited for by others of its batch.
 LINGER_SECONDS = 0.03
+#: A result as short as this is told to the parent at once.
+TOLD_BYTES = 1000
 #: How soon a job that others run is looked at again although the parent says nothing; grows.
 NEWS_SECONDS = 0.005
 NEWS_LONGEST_SECONDS = 0.5
@@ -123,9 +125,7 @@ class Worker:
             self.id = sessions.open_worker(connection, configuration.session_id, owner.current())
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
-        self.lane = Lane(
-            self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock
-        )
+        self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
         self.watch = self
         self.minder = Minder(self)
         reuse = processes.adopt_orphans()
@@ -221,7 +221,7 @@ class Worker:
                         connection, session_id, self.id, done.running, done.finished, done.staged
                     )
                     every.append(consequences)
-                    messages.append(_ended(done, finished, consequences))
+                    messages.append(_ended(done, finished, consequences, self._told(done)))
                 if self.mode is Mode.WORK and not self.begun and self.current is None:
                     following = self._begin_batch(connection)
         except BaseException:
@@ -233,6 +233,16 @@ class Worker:
         self.begun = self.begun or following
         self.channel.send(*messages)
         return merged(every)
+
+    def _told(self, done: Done) -> str | None:
+        """The result itself, if it is a short text and the parent is the one who wants it: that spares it a read."""
+        content = done.staged.small.get(done.finished.result or "") if self.configuration.quiet else None
+        if content is None or len(content) > TOLD_BYTES:
+            return None
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return None
 
     def _follow_up(self, consequences: Consequences) -> None:
         while True:
@@ -423,12 +433,13 @@ class Worker:
         self._listen(1.0)
 
 
-def _ended(done: Done, finished: Finished, consequences: Consequences) -> Message:
+def _ended(done: Done, finished: Finished, consequences: Consequences, content: str | None) -> Message:
     return {
         "event": "ended",
         **_about(done.running),
         "outcome": finished.outcome.value,
         "result": finished.result,
+        "content": content,
         "error": finished.error,
         "exit_code": finished.exit_code,
         "seconds": done.seconds,

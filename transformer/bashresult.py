@@ -105,6 +105,8 @@ def _value(content: bytes | memoryview, celltype: str) -> Any:
     if celltype == "checksum":
         return _checksum_or_value(content)
     value = parsed(content)
+    if celltype == "deepcell" and not isinstance(value, dict | list):
+        raise TypeError("it is no JSON object")
     return _truth(value) if celltype == "bool" else value
 
 

@@ -244,4 +244,3 @@ class Batch(Generic[R]):
         from .batchprogress import Progress
 
         return Progress(self._list)
-

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from seamless_queue.digest import is_checksum
@@ -21,7 +22,7 @@ from seamless_queue.errors import SeamlessError
 from seamless_queue.processes import MARK
 from seamless_queue.store import Store
 
-from . import directories
+from . import directories, plain
 from .celltypes import deserialize, mixedjson
 from .celltypes.header import MAGIC, Header, parsed
 from .celltypes.mixed import CONTAINER_MAGIC
@@ -90,11 +91,23 @@ def _write(store: Store, argument: Argument, path: str) -> bytes | memoryview | 
 
 
 def _index(store: Store, checksum: str) -> directories.Index:
-    index = directories.read_index(store, checksum)
-    for name, entry in index.items():
-        if not isinstance(entry, str) or not is_checksum(entry):
-            raise TypeError(f"{name!r} is not given by the checksum of a file")
-    return index
+    tree = plain.load(store.buffers.read(checksum))
+    if not isinstance(tree, dict):
+        raise TypeError("it is not a dict of files")
+    return dict(_files(tree, ""))
+
+
+def _files(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """The files of a folder; a dict inside is a directory inside."""
+    for name, entry in tree.items():
+        if not directories.is_inside(name):
+            raise ValueError(f"its file {name!r} would be outside of it")
+        if isinstance(entry, dict):
+            yield from _files(entry, f"{prefix}{name}/")
+        elif isinstance(entry, str) and is_checksum(entry):
+            yield prefix + name, entry
+        else:
+            raise TypeError(f"its file {prefix + name!r} is not given by a checksum")
 
 
 def _write_text(store: Store, checksum: str, path: str) -> bytes | memoryview:

@@ -126,10 +126,10 @@ def _streams(store: Store, host: Host, staged: Staged) -> tuple[str | None, str 
 
 
 def _usage() -> tuple[float, float]:
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    used = resource.getrusage(resource.RUSAGE_THREAD)
     return used.ru_utime, used.ru_stime
 
 
 def _since(before: tuple[float, float]) -> Usage:
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    used = resource.getrusage(resource.RUSAGE_THREAD)
     return Usage(used.ru_utime - before[0], used.ru_stime - before[1], used.ru_maxrss * MAXRSS_UNIT)

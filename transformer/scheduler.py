@@ -101,9 +101,9 @@ class Scheduler:
         return []
 
     def _submit(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
-        staged = Staged()
+        staged, directory = Staged(), os.fsencode(os.getcwd())
         engine = self._session.ready_engine()
-        requests = [self._request(one, staged) for one in batch]
+        requests = [self._request(one, directory, staged) for one in batch]
         tickets = engine.submit(requests, staged)
         return self.note_tickets(batch, tickets)
 
@@ -123,19 +123,20 @@ class Scheduler:
                 self._give_to_hands(ticket)
         return settled
 
-    def _request(self, one: Transformation[Any], staged: Staged) -> NewRequest:
+    def _request(self, one: Transformation[Any], directory: bytes, staged: Staged) -> NewRequest:
         session = self._session
+        settings = session.settings
         self.stage(one.buffers(), staged)
         frame = session.frame
         return NewRequest(
             command=one.command,
-            directory=os.fsencode(os.getcwd()),
+            directory=directory,
             specification=None,
             context=None,
             lane=session.engine.lane.number,
             identity=Identity(one.identity, one.gone_result),
-            project=session.settings.project,
-            stage=session.settings.stage,
+            project=settings.project,
+            stage=settings.stage,
             parent=frame.job_id if frame is not None else None,
         )
 
@@ -165,6 +166,8 @@ class Scheduler:
     def _settle_by(self, ticket: Ticket) -> list[Transformation[Any]]:
         with self._lock:
             owners = list(ticket.owner or ())
+        if ticket.content is not None and ticket.result is not None:
+            self._session.buffers.put(ticket.result, ticket.content)
         exception = self._session.take_exception(ticket.checksum or "") if ticket.error else None
         settled = []
         for one in owners:
@@ -270,5 +273,3 @@ class Scheduler:
             self._session.engine.cancel(ticket)
         self._advance(self._settle(one, error="canceled", canceled=True))
         return True
-
-

@@ -320,5 +320,3 @@ def _take_snapshot(built: Transformation[Any]) -> None:
     """Large arrays lend their memory, and may be changed later: they are copied into the store, unless all is known."""
     if built.upstream or built.look_up() is None:
         built.keep_contents()
-
-

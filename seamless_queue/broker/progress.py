@@ -17,10 +17,10 @@ MARK_KEYABLE = f"""UPDATE requests SET {_keyable.set} WHERE id = ? AND {_keyable
     AND NOT EXISTS (SELECT 1 FROM dependencies WHERE request_id = requests.id AND checksum IS NULL)"""
 _deliver = move(RequestState.QUEUED, RequestState.DELIVERING)
 _delivered = move(RequestState.QUEUED, RequestState.DELIVERED)
-SETTLE_WITH_FILES = f"""UPDATE requests SET {_deliver.set} WHERE job_id = ? AND {_deliver.guard} AND outputs > 0
-    RETURNING id, lane"""
-SETTLE_WITHOUT = f"""UPDATE requests SET {_delivered.set}, finished = ? WHERE job_id = ? AND {_delivered.guard}
-    AND outputs = 0 RETURNING id, lane"""
+# One statement for both moves: a request with files has them written next, one without has all that it wanted.
+SETTLE = f"""UPDATE requests SET state = CASE outputs WHEN 0 THEN {_delivered.target} ELSE {_deliver.target} END,
+    finished = CASE outputs WHEN 0 THEN ? END
+    WHERE job_id = ? AND {_deliver.guard} AND {_delivered.guard} RETURNING id, lane, outputs"""
 RESOLVE = """UPDATE dependencies SET checksum = ? WHERE upstream_id = ? AND checksum IS NULL RETURNING request_id"""
 RESOLVE_WATCHED = "UPDATE dependencies SET checksum = ? WHERE id = ?"
 _failed = move(*UNFINISHED, RequestState.DELIVERING, RequestState.FAILED)
@@ -68,13 +68,14 @@ def mark_keyable(connection: Any, request_id: int) -> bool:
 
 def settle(connection: Any, job_id: int, result: str) -> Consequences:
     """The job has a result: its requests get their files, what depends on them gets its input."""
-    files = connection.execute(SETTLE_WITH_FILES, (job_id,)).fetchall()
-    done = connection.execute(SETTLE_WITHOUT, (time.time(), job_id)).fetchall()
-    keyable = [request for row in (*files, *done) for request in _resolve(connection, row[0], result)]
+    settled = connection.execute(SETTLE, (time.time(), job_id)).fetchall()
+    # Nobody depends on a request without files but those of the queue, from Python.
+    upstream = [row[0] for row in settled if row[2] or row[1] == QUEUE_LANE]
+    keyable = [request for request_id in upstream for request in _resolve(connection, request_id, result)]
     return Consequences(
-        deliver=tuple(row[0] for row in files),
+        deliver=tuple(row[0] for row in settled if row[2]),
         key=tuple(keyable),
-        sessions=_sessions((*files, *done)),
+        sessions=_sessions(row[:2] for row in settled),
     )
 
 

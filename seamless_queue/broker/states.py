@@ -114,15 +114,16 @@ class IllegalMove(AssertionError):
 
 
 class Move:
-    """An allowed move, as the two pieces of SQL that carry it out."""
+    """An allowed move, as the pieces of SQL that carry it out."""
 
-    __slots__ = ("guard", "set")
+    __slots__ = ("guard", "set", "target")
 
     def __init__(self, sources: tuple[State, ...], target: State) -> None:
         moves: frozenset[tuple[State, State]] = JOB_MOVES if isinstance(target, JobState) else REQUEST_MOVES
         for source in sources:
             if (source, target) not in moves:
                 raise IllegalMove(f"{source!r} to {target!r}")
+        self.target = target.value
         self.set = f"state = {target.value}"
         self.guard = among(*sources)
 

@@ -7,7 +7,7 @@ is one transaction.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..driver import Database
 from . import progress
@@ -61,6 +61,14 @@ WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs FROM reques
 SETTLED = f"SELECT id FROM requests WHERE id BETWEEN ? AND ? AND outputs > 0 AND NOT {among(*UNFINISHED)}"
 
 
+class FoundJob(NamedTuple):
+    """The job of an identity: its result if that can be had without running, and whether it is in another lane."""
+
+    id: int
+    result: str | None = None
+    elsewhere: bool = False
+
+
 def known(database: Database, checksum: str) -> Known | None:
     """What is known of an identity that is done; the caller checks that the bytes are there."""
     row = database.row(KNOWN, (bytes.fromhex(checksum),))
@@ -95,16 +103,21 @@ def settled(database: Database, first: int, last: int) -> set[int]:
 def submit(connection: Any, new: NewRequest) -> tuple[Submitted, Consequences]:
     """Record a request with all that belongs to it, and its job if the identity is known."""
     now = time.time()
-    request_id = _insert_request(connection, new, now)
-    if new.outputs:
-        connection.executemany(INSERT_OUTPUT, [(request_id, out.path, out.name) for out in new.outputs])
+    if new.identity is not None:
+        return _submit_known(connection, new, new.identity, now)
+    request_id = _insert_request(connection, new, RequestState.WAITING, None, now)
     failed = _insert_dependencies(connection, request_id, new)
     if failed is not None:
         consequences = progress.fail_request(connection, request_id, failed)
         return Submitted(request_id, RequestState.FAILED), consequences
-    if new.identity is None:
-        return _after_dependencies(connection, request_id)
-    return attach(connection, request_id, new.identity, new.wish)
+    return _after_dependencies(connection, request_id)
+
+
+def _submit_known(connection: Any, new: NewRequest, identity: Identity, now: float) -> tuple[Submitted, Consequences]:
+    """Nothing is waited for: the request is born with its job, which spares a statement."""
+    found = _job_for(connection, identity, new.wish)
+    request_id = _insert_request(connection, new, RequestState.QUEUED, found.id, now)
+    return _submitted(connection, request_id, found, len(new.outputs))
 
 
 def wish_of(connection: Any, request_id: int) -> Wish | None:
@@ -115,14 +128,18 @@ def wish_of(connection: Any, request_id: int) -> Wish | None:
 
 def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> tuple[Submitted, Consequences]:
     """Give a keyable request its job: a new one, one that is on its way, or one that is done."""
-    job_id, result, elsewhere = _job_for(connection, identity, wish)
-    if connection.execute(QUEUE_REQUEST, (job_id, request_id)).rowcount == 0:
-        return Submitted(request_id, RequestState.CANCELED, job_id), Consequences()
-    if result is None:
-        return Submitted(request_id, RequestState.QUEUED, job_id, elsewhere=elsewhere), Consequences()
-    consequences = progress.settle(connection, job_id, result)
-    state = RequestState.DELIVERING if wish.outputs else RequestState.DELIVERED
-    return Submitted(request_id, state, job_id, result), consequences
+    found = _job_for(connection, identity, wish)
+    if connection.execute(QUEUE_REQUEST, (found.id, request_id)).rowcount == 0:
+        return Submitted(request_id, RequestState.CANCELED, found.id), Consequences()
+    return _submitted(connection, request_id, found, wish.outputs)
+
+
+def _submitted(connection: Any, request_id: int, found: FoundJob, outputs: int) -> tuple[Submitted, Consequences]:
+    if found.result is None:
+        return Submitted(request_id, RequestState.QUEUED, found.id, elsewhere=found.elsewhere), Consequences()
+    consequences = progress.settle(connection, found.id, found.result)
+    state = RequestState.DELIVERING if outputs else RequestState.DELIVERED
+    return Submitted(request_id, state, found.id, found.result), consequences
 
 
 def take_over(connection: Any, request_id: int, lane: int) -> None:
@@ -130,12 +147,11 @@ def take_over(connection: Any, request_id: int, lane: int) -> None:
     connection.execute(TAKE_OVER_WAITED, (lane, request_id))
 
 
-def _insert_request(connection: Any, new: NewRequest, now: float) -> int:
-    state = RequestState.WAITING if new.identity is None else RequestState.KEYABLE
+def _insert_request(connection: Any, new: NewRequest, state: RequestState, job_id: int | None, now: float) -> int:
     context = bytes.fromhex(new.context) if new.context else None
     values = (
         state.value,
-        None,
+        job_id,
         new.lane,
         new.command,
         new.directory,
@@ -152,7 +168,10 @@ def _insert_request(connection: Any, new: NewRequest, now: float) -> int:
         new.parent,
         now,
     )
-    return int(connection.execute(INSERT_REQUEST, values).lastrowid)
+    request_id = int(connection.execute(INSERT_REQUEST, values).lastrowid)
+    if new.outputs:
+        connection.executemany(INSERT_OUTPUT, [(request_id, out.path, out.name) for out in new.outputs])
+    return request_id
 
 
 def _insert_dependencies(connection: Any, request_id: int, new: NewRequest) -> str | None:
@@ -178,13 +197,13 @@ def _after_dependencies(connection: Any, request_id: int) -> tuple[Submitted, Co
     return Submitted(request_id, RequestState.WAITING), Consequences()
 
 
-def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str | None, bool]:
-    """The job's id, its result if that can be had without running, and whether it is in another lane."""
+def _job_for(connection: Any, identity: Identity, wish: Wish) -> FoundJob:
+    """The job of an identity, made if there is none; it is asked to run unless its result can be had."""
     checksum = bytes.fromhex(identity.checksum)
     demand = (wish.lane, wish.priority, wish.retries, wish.timeout)
     row = connection.execute(INSERT_JOB, (checksum, *demand, time.time())).fetchone()
     if row:
-        return int(row[0]), None, False
+        return FoundJob(int(row[0]))
     job_id, state, lane, result = connection.execute(SELECT_JOB, (checksum,)).fetchone()
     if state == JobState.DONE:
         if wish.refresh:
@@ -193,14 +212,15 @@ def _job_for(connection: Any, identity: Identity, wish: Wish) -> tuple[int, str 
             connection.execute(FORGET_RESULT, (job_id, result))
             connection.execute(REFRESH_JOB, (*demand, job_id))
         else:
-            return job_id, result.hex(), False
-        return job_id, None, False
+            return FoundJob(job_id, result.hex())
+        return FoundJob(job_id)
     if state in (JobState.FAILED, JobState.CANCELED):
         # One whose worker has not stopped yet is revived by that worker, for whoever wants it then.
-        return job_id, None, connection.execute(REVIVE_JOB, (*demand, job_id)).rowcount == 0
+        revived = connection.execute(REVIVE_JOB, (*demand, job_id)).rowcount
+        return FoundJob(job_id, elsewhere=not revived)
     connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, job_id))
     if wish.lane == lane:
-        return job_id, None, False
+        return FoundJob(job_id)
     # Somebody waits at a terminal for what the queue has not begun: they run it themselves.
     taken = wish.lane != QUEUE_LANE and connection.execute(TAKE_OVER, (wish.lane, job_id)).rowcount
-    return job_id, None, not taken
+    return FoundJob(job_id, elsewhere=not taken)

@@ -108,6 +108,10 @@ def test_recursion_inner_functions_and_classes() -> None:
     assert run(text, x=2) == 6
     text = "def f(x):\n    import dataclasses as d\n    @d.dataclass\n    class D:\n        x: int\n    return D(x).x\n"
     assert run(text, x=2) == 2
+    strings = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass D:\n    x: int\n"
+    )
+    assert run(f"{strings}result = D(x).x", x=2) == 2
 
 
 def test_one_run_leaves_nothing_for_the_next() -> None:

@@ -116,7 +116,7 @@ def plan(store: Store, statement: str) -> str:
         pytest.param(submissions.WRITERS_BELOW, "(path>? AND path<?)", id="writers below"),
         pytest.param(buffers.SELECT, "sqlite_autoindex_buffers_1 (checksum=?)", id="small buffer"),
         pytest.param(statcache.LOOKUP, "PRIMARY KEY (device=? AND inode=?)", id="stat cache"),
-        pytest.param(progress.SETTLE_WITH_FILES, "ix_requests_job_id (job_id=?", id="settle"),
+        pytest.param(progress.SETTLE, "ix_requests_job_id (job_id=?", id="settle"),
         pytest.param(progress.RESOLVE, "ix_dependencies_upstream_id (upstream_id=?", id="resolve"),
         pytest.param(progress.DEPENDENTS, "ix_dependencies_upstream_id (upstream_id=?", id="dependents"),
         pytest.param(progress.STILL_WANTED, "ix_requests_job_id (job_id=?", id="still wanted"),

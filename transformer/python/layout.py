@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from typing import TypeGuard
 
 from .text import quiet
 
@@ -94,11 +95,18 @@ def _moved(lines: list[str], first: int, last: int, node: Block) -> list[str]:
     """The lines without the margin, save those that begin within a string."""
     within: set[int] = set()
     for part in ast.walk(node):
-        if isinstance(part, ast.JoinedStr) or (isinstance(part, ast.Constant) and isinstance(part.value, str | bytes)):
+        if _is_string(part):
             within.update(range(part.lineno + 1, (part.end_lineno or 0) + 1))
     margin = lines[node.lineno - 1][: node.col_offset]
     numbered = enumerate(lines[first - 1 : last], first)
     return [line if number in within else _without(line, margin) for number, line in numbered]
+
+
+def _is_string(node: ast.AST) -> TypeGuard[ast.expr]:
+    # By name, because Python has template strings from 3.14 on.
+    if type(node).__name__ in ("JoinedStr", "TemplateStr"):
+        return True
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
 
 
 def _without(line: str, margin: str) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
+import sys
 from collections import deque
 from collections.abc import Mapping
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 from zlib import crc32
 
@@ -25,6 +26,8 @@ _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 #: How many codes tracebacks can quote; beyond that the oldest is forgotten.
 _QUOTED_LIMIT = 1024
 _quoted: deque[str] = deque()
+# Dataclasses look up the module of a class, and fail where there is none.
+sys.modules.setdefault(NAME, ModuleType(NAME))
 _NO_MODULES: Mapping[str, Mapping[str, Any]] = {}
 
 

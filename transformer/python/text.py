@@ -7,6 +7,7 @@ else is a block that sets `result`.
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,10 +61,14 @@ def compiled(tree: ast.Module | ast.Expression, filename: str = f"{FILE_PREFIX}>
         return _translated(lambda: compile(tree, filename, mode, dont_inherit=True))
 
 
+# The filters of warnings belong to the process: two threads that put them back in the wrong order would lose them.
+_filters = threading.RLock()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Whoever imported the code was warned of its oddities already, and would be warned again, without a place."""
-    with warnings.catch_warnings():
+    with _filters, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
