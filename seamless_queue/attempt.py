@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import crashpoints
 from .broker import claims
@@ -27,6 +27,9 @@ def execute(store: Store, functions: Functions, running: Running, host: Host, st
 def _execute(store: Store, functions: Functions, running: Running, host: Host, staged: Staged) -> Finished:
     try:
         return _blame_the_disk(functions.execute(store, running, host, staged), store.path)
+    except EOFError:
+        # The parent is gone: that is nobody's failure.
+        raise
     except Exception as exc:
         if is_disk_full(exc):
             return Finished(Outcome.RELEASED, error="the disk is full")
@@ -39,6 +42,39 @@ def _blame_the_disk(finished: Finished, directory: str) -> Finished:
     if finished.outcome is not Outcome.FAILED or not has_no_room(directory):
         return finished
     return Finished(Outcome.RELEASED, error="the disk is full")
+
+
+class Done(NamedTuple):
+    """A job that was executed and is to be published."""
+
+    running: Running
+    finished: Finished
+    staged: Staged
+    seconds: float
+
+
+def publish_all(
+    connection: Any, session_id: int, worker_id: int, done: list[Done]
+) -> tuple[list[tuple[Finished, Consequences]], Consequences]:
+    """Record several outcomes, inside the caller's transaction, those with a result together.
+
+    What follows from each, as `publish` gives it, and what follows from those with a result.
+    """
+    good = [one for one in done if one.finished.outcome is Outcome.DONE]
+    staged = Staged()
+    for one in good:
+        staged.add(one.staged)
+    staged.write(connection)
+    pairs = [(one.running, one.finished) for one in good]
+    ended, following = claims.finish_done(connection, session_id, worker_id, pairs) if pairs else ({}, Consequences())
+    outcomes = []
+    for one in done:
+        finished = ended.get(one.running.job_id)
+        if finished is not None:
+            outcomes.append((finished, Consequences(differed=finished.outcome is Outcome.DIFFERED)))
+        else:
+            outcomes.append(publish(connection, session_id, worker_id, one.running, one.finished, one.staged))
+    return outcomes, following
 
 
 def publish(

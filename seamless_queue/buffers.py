@@ -51,6 +51,12 @@ class Staged:
         self.contexts: dict[str, bytes] = {}
         self.entries: list[statcache.Entry] = []
 
+    def add(self, other: Staged) -> None:
+        """Take in what another one holds."""
+        self.small.update(other.small)
+        self.contexts.update(other.contexts)
+        self.entries.extend(other.entries)
+
     def write(self, connection: object) -> None:
         """Write all of it, inside the caller's transaction."""
         for statement, contents in ((INSERT, self.small), (INSERT_CONTEXT, self.contexts)):

@@ -45,16 +45,17 @@ class Doorbell:
     """This process's own bell. Use as a context manager: leaving removes the socket."""
 
     def __init__(self, store_name: str) -> None:
+        self.address = os.path.join(runtime_directory(store_name), unique_name())
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         while True:
-            self.address = os.path.join(runtime_directory(store_name), unique_name())
             with suppress(FileNotFoundError):
                 os.unlink(self.address)
             # Somebody else may have taken the directory away, having been the last one there.
             with suppress(FileNotFoundError):
                 self._socket.bind(self.address)
                 return
+            runtime_directory(store_name)
 
     def __enter__(self) -> Doorbell:
         return self

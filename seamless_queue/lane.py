@@ -29,6 +29,7 @@ class Ticket:
 
     __slots__ = (
         "_event",
+        "also",
         "canceled",
         "checksum",
         "content",
@@ -45,6 +46,8 @@ class Ticket:
         #: the identity; None until the inputs are known
         self.checksum = checksum
         self.request_id = 0
+        #: requests for the same job that the code of other jobs has made since
+        self.also: list[int] = []
         #: who may run it
         self.lane = 0
         self.job_id: int | None = None
@@ -76,6 +79,15 @@ class Ticket:
             self._event.set()
 
 
+def _submit(connection: Any, requests: list[NewRequest]) -> list[tuple[Submitted, Consequences]]:
+    simple = all(request.identity is not None and not request.outputs for request in requests)
+    if len(requests) > 1 and simple:
+        done = submissions.submit_new(connection, requests)
+        if done is not None:
+            return [(one, Consequences()) for one in done]
+    return [submissions.submit(connection, request) for request in requests]
+
+
 class Lane:
     """What a session has submitted, and a hand that can run it. For several threads."""
 
@@ -100,14 +112,20 @@ class Lane:
         """Submit all in one transaction; one that is on its way already is shared."""
         with self.lock:
             tickets, fresh = self._tickets(requests)
-            with self.store.database.transaction() as connection:
-                staged.write(connection)
-                submitted = [submissions.submit(connection, request) for request, _ in fresh]
+            try:
+                with self.store.database.transaction() as connection:
+                    staged.write(connection)
+                    submitted = _submit(connection, [request for request, _ in fresh])
+            except BaseException:
+                # Nobody is to share a ticket that stands for nothing.
+                self._by_checksum = {key: ticket for key, ticket in self._by_checksum.items() if ticket.request_id}
+                raise
             for (request, ticket), (done, _) in zip(fresh, submitted, strict=True):
-                self._note(ticket, done, done.elsewhere or request.lane != self.number)
-            consequences = merged([following for _, following in submitted])
-            if consequences != Consequences():
-                self.clerk.handle(consequences)
+                if ticket.request_id:
+                    ticket.also.append(done.request_id)
+                else:
+                    self._note(ticket, done, done.elsewhere or request.lane != self.number)
+            self.clerk.handle(merged([following for _, following in submitted]))
         return tickets
 
     def _tickets(self, requests: Sequence[NewRequest]) -> tuple[list[Ticket], list[tuple[NewRequest, Ticket]]]:
@@ -121,6 +139,9 @@ class Lane:
                 fresh.append((request, ticket))
                 if checksum:
                     self._by_checksum[checksum] = ticket
+            elif request.parent is not None:
+                # On record, because who waits for whom is found out from the requests.
+                fresh.append((request, ticket))
             tickets.append(ticket)
         return tickets, fresh
 
@@ -161,6 +182,14 @@ class Lane:
             return self._settle(ticket, error=error or "failed")
         return next(iter(self.look([ticket])), None)
 
+    def left_to_us(self) -> list[Ticket]:
+        """Tickets whose job was run by others, who gave it back or died: it is for this session to run now."""
+        with self.lock:
+            others = {ticket.job_id: ticket for ticket in map(self._open.get, self._strangers) if ticket is not None}
+            left = claims.free_among(self.store.database, self.number, [job_id for job_id in others if job_id])
+            self._strangers.difference_update(others[job_id].request_id for job_id in left)
+            return [others[job_id] for job_id in left]
+
     def look(self, tickets: Iterable[Ticket] | None = None) -> list[Ticket]:
         """Ask the database what has become of these, or all; those that have ended."""
         with self.lock:
@@ -194,7 +223,8 @@ class Lane:
             if ticket.done:
                 return False
             with self.store.database.transaction() as connection:
-                consequences = progress.cancel_request(connection, ticket.request_id, why)
+                ids = (ticket.request_id, *ticket.also)
+                consequences = merged([progress.cancel_request(connection, id_, why) for id_ in ids])
             self._settle(ticket, error=why, canceled=True)
             self.clerk.handle(consequences)
         return True
@@ -224,6 +254,7 @@ class Lane:
                 return None
             with self.store.database.transaction() as connection:
                 if not claims.claim_this(connection, self.worker_id, self.number, ticket.job_id):
+                    self._strangers.add(ticket.request_id)
                     return None
                 running = claims.begin(connection, self.worker_id, ticket.job_id)
             if running is not None:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from . import owner, private, processes, reclaim, workdir
+from . import owner, private, reclaim, workdir
 from .broker import claims, sessions
 from .broker.records import QUEUE_LANE, NewRequest
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -41,7 +41,7 @@ TICK_SECONDS = 1.0
 LOOK_SECONDS = 0.005
 LOOK_LONGEST_SECONDS = 0.2
 #: How often dead sessions are looked for while one waits for others.
-RECLAIM_SECONDS = 5.0
+RECLAIM_SECONDS = 1.0
 #: How long a worker has to give up a canceled job, and all of them to leave at the end.
 STOP_SECONDS = 2.0
 #: So many workers more than wanted, while others only wait.
@@ -51,10 +51,17 @@ LENT_WORKERS = 2
 class PythonSession:
     """Opens the store, registers itself, and runs what is submitted. For several threads."""
 
-    def __init__(self, settings: Settings, functions: str, on_ended: Callable[[Sequence[Ticket]], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        functions: str,
+        on_ended: Callable[[Sequence[Ticket]], None],
+        on_left: Callable[[Sequence[Ticket]], None],
+    ) -> None:
         self._settings = settings
         self._functions = functions
         self._on_ended = on_ended
+        self._on_left = on_left
         self.lock = threading.RLock()
         self.store = open_store(settings, shared=True)
         self._bell = Doorbell(self.store.runtime_name)
@@ -162,10 +169,14 @@ class PythonSession:
             with self.lock:
                 ended = self._take_in([key.data for key, _ in ready if key.data is not None])
                 ended += self._look(any(key.data is None for key, _ in ready))
+                # A pool takes such jobs by itself.
+                left = self.lane.left_to_us() if self._pool is None and self.lane.has_strangers else []
                 self._keep_lease()
                 self._keep_pool()
             if ended:
                 self._on_ended(ended)
+            if left:
+                self._on_left(left)
         with self.lock:
             self._dismiss()
 

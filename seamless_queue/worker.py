@@ -22,11 +22,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import orjson
 
 from . import attempt, crashpoints, owner, processes
+from .attempt import Done
 from .broker import claims, sessions
 from .broker.records import Consequences, merged
 from .broker.states import Outcome
@@ -96,15 +97,6 @@ class Configuration:
     def encode(self) -> str:
         """As one command-line argument."""
         return orjson.dumps(asdict(self)).decode()
-
-
-class Done(NamedTuple):
-    """A job that was executed and is to be published."""
-
-    running: Running
-    finished: Finished
-    staged: Staged
-    seconds: float
 
 
 class Worker:
@@ -210,18 +202,12 @@ class Worker:
         self._follow_up(consequences)
 
     def _publish(self) -> Consequences:
-        session_id, messages, following = self.configuration.session_id, [], []
-        every = []
+        session_id, following = self.configuration.session_id, list[Running]()
         reserved = list(self.reserved)
         crashpoints.reached("before-publish")
         try:
             with self.store.database.transaction() as connection:
-                for done in self.done:
-                    finished, consequences = attempt.publish(
-                        connection, session_id, self.id, done.running, done.finished, done.staged
-                    )
-                    every.append(consequences)
-                    messages.append(_ended(done, finished, consequences, self._told(done)))
+                outcomes, together = attempt.publish_all(connection, session_id, self.id, self.done)
                 if self.mode is Mode.WORK and not self.begun and self.current is None:
                     following = self._begin_batch(connection)
         except BaseException:
@@ -229,10 +215,12 @@ class Worker:
             self.reserved = reserved
             raise
         crashpoints.reached("published")
+        told = zip(self.done, outcomes, strict=True)
+        messages = [_ended(done, finished, each, self._told(done)) for done, (finished, each) in told]
         self.done = []
         self.begun = self.begun or following
         self.channel.send(*messages)
-        return merged(every)
+        return merged([together, *(each for _, each in outcomes)])
 
     def _told(self, done: Done) -> str | None:
         """The result itself, if it is a short text and the parent is the one who wants it: that spares it a read."""
@@ -259,22 +247,16 @@ class Worker:
     # -- reservations -----------------------------------------------------------------------
     def _begin_batch(self, connection: object) -> list[Running]:
         """Begin the next job, or several where jobs are so short that they are better published together."""
-        batch: list[Running] = []
         limit = max(1, min(TOGETHER_LIMIT, int(TOGETHER_SECONDS / max(self.mean_seconds, 1e-6))))
-        while len(batch) < limit:
-            if not self.reserved and not batch:
-                self.reserved = claims.claim(connection, self.id, self.configuration.lane, self._batch_size())
-            if not self.reserved:
-                break
-            running = claims.begin(connection, self.id, self.reserved[0], together=bool(batch))
-            if running is None and batch:
-                # It may have to run alone: it is tried again as the first of the next batch.
-                break
-            del self.reserved[0]
-            if running is not None:
-                batch.append(running)
-                if running.alone:
-                    break
+        if not self.reserved:
+            self.reserved = claims.claim(connection, self.id, self.configuration.lane, self._batch_size())
+        batch = claims.begin_all(connection, self.id, self.reserved[:limit]) if len(self.reserved) > 1 < limit else []
+        begun = {running.job_id for running in batch}
+        self.reserved = [job_id for job_id in self.reserved if job_id not in begun]
+        while not batch and self.reserved:
+            # Alone: it may have to, because it has seen a worker die; or it is not ours any more.
+            running = claims.begin(connection, self.id, self.reserved.pop(0))
+            batch = [running] if running is not None else []
         return batch
 
     def _batch_size(self) -> int:

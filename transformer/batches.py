@@ -215,7 +215,11 @@ class Batch(Generic[R]):
         return not self._exhausted and self._active <= self._low and len(self._window) < self._limit * AHEAD
 
     def _has_changed(self) -> bool:
-        return self._window[0].is_settled or self._wants_more()
+        try:
+            return self._window[0].is_settled or self._wants_more()
+        except IndexError:
+            # It was the last one, and has been taken off before we were told.
+            return True
 
     def _on_settled(self) -> None:
         """Called by whatever thread settles one of them."""

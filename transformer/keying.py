@@ -15,7 +15,6 @@ from seamless_queue.store import Store
 from . import directories, plain
 from .specification import Pin, Specification, identity_buffer
 
-
 #: Celltypes whose value is an index of other buffers.
 DEEP = frozenset({"deepcell", "folder", "deepfolder"})
 

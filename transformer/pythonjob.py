@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,6 +20,7 @@ from seamless_queue.store import Store
 
 from . import plain, session
 from .arguments import received
+from .errors import TransformationError
 from .python.namespace import Runnable, prepare
 from .results import stage_result
 from .searching import searching
@@ -28,7 +30,11 @@ PREPARED = 256
 #: ru_maxrss counts kibibytes on Linux, bytes on macOS.
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
+#: So many calls of ours lie between a function and one that it calls as a transformation.
+CALLS_BETWEEN = 40
+
 _prepared: OrderedDict[str, Runnable] = OrderedDict()
+_deepening = threading.Lock()
 
 
 class Pins(NamedTuple):
@@ -77,7 +83,11 @@ def _told(exc: BaseException) -> str:
     """One line, and below it the traceback."""
     from .python.tracebacks import describe_error
 
-    return "\n".join(describe_error(exc))
+    summary, traceback = describe_error(exc)
+    if isinstance(exc, TransformationError):
+        # It says what failed, and where: of a long chain each link adds no more than its name.
+        summary = str(exc)
+    return f"{summary}\n{traceback}"
 
 
 class NoResult(SeamlessError):
@@ -88,11 +98,27 @@ class NoResult(SeamlessError):
 def _in_job(store: Store, running: Running, host: Host) -> Iterator[None]:
     streams = host.streams
     with (
+        _deeper(),
         session.current().inside(host, store, running.job_id),
         host.minding(python=True),
         streams.capturing() if streams is not None else nullcontext(),
     ):
         yield
+
+
+@contextmanager
+def _deeper() -> Iterator[None]:
+    """Inside the block Python allows what lies between one function and the next beside what the code may use."""
+    _deepen(CALLS_BETWEEN)
+    try:
+        yield
+    finally:
+        _deepen(-CALLS_BETWEEN)
+
+
+def _deepen(calls: int) -> None:
+    with _deepening:
+        sys.setrecursionlimit(sys.getrecursionlimit() + calls)
 
 
 def _runnable(store: Store, checksum: str) -> Runnable:

@@ -84,7 +84,7 @@ class Scheduler:
                 except SeamlessError as exc:
                     queue.extend(self._settle(one, error=str(exc), exception=exc))
             if unknown:
-                queue.extend(self._submit(unknown))
+                queue.extend(self._submit_or_fail(unknown))
 
     def _settle_at_once(
         self, one: Transformation[Any], unknown: list[Transformation[Any]]
@@ -99,6 +99,18 @@ class Scheduler:
             return self._settle(one, result=result, was_known=True)
         unknown.append(one)
         return []
+
+    def _submit_or_fail(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
+        try:
+            return self._submit(batch)
+        except SeamlessError as exc:
+            return [ready for one in batch for ready in self._settle(one, error=str(exc), exception=exc)]
+        except BaseException:
+            # Ctrl-C: whoever asks again starts them again.
+            for one in batch:
+                if one.ticket is None and one.phase is Phase.PENDING:
+                    one.phase = Phase.NEW
+            raise
 
     def _submit(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
         staged, directory = Staged(), os.fsencode(os.getcwd())
@@ -163,6 +175,11 @@ class Scheduler:
         ready = [one for ticket in tickets for one in self._settle_by(ticket)]
         self._advance(ready)
 
+    def on_left(self, tickets: Sequence[Ticket]) -> None:
+        """Who ran their jobs has given them back, or is dead: they are run here, whoever waits for them."""
+        for ticket in tickets:
+            self._give_to_hands(ticket)
+
     def _settle_by(self, ticket: Ticket) -> list[Transformation[Any]]:
         with self._lock:
             owners = list(ticket.owner or ())
@@ -219,16 +236,17 @@ class Scheduler:
                 # Another thread is about to submit it.
                 one.wait(0.001)
             else:
-                self._bring_to_an_end(one.ticket)
+                self._bring_to_an_end(one, one.ticket)
 
-    def _bring_to_an_end(self, ticket: Ticket) -> None:
+    def _bring_to_an_end(self, one: Transformation[Any], ticket: Ticket) -> None:
         session = self._session
         host, lane = session.host, session.engine.lane
         frame = session.frame
         if not ticket.done and not lane.run_here(ticket, host) and not ticket.done:
             if lane.waits_for_itself(ticket, frame.job_id if frame is not None else None):
                 error = "it waits for itself: the code of a transformation, or of one that it runs, asks for its result"
-                self._advance([one for owner in ticket.owner for one in self._settle(owner, error=error)])
+                # Not whoever else wants it: the code may know what to do about this, and go on.
+                self._advance(self._settle(one, error=error))
                 return
             host.wait_for(ticket)
         if ticket.done:

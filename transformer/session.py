@@ -206,7 +206,7 @@ class Session:
             from seamless_queue import private
 
             settings = settings._replace(store=private.new_path(), private=True)
-        return PythonSession(settings, functions.NAME, self.scheduler.on_ended)
+        return PythonSession(settings, functions.NAME, self.scheduler.on_ended, self.scheduler.on_left)
 
     @property
     def scheduler(self) -> Scheduler:

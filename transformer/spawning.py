@@ -32,7 +32,7 @@ def spawn(n: int | None = None) -> None:
     assert isinstance(engine, PythonSession)
     if engine.workers and n is not None and engine.workers != wanted:
         raise ConfigurationError(
-            f"there are {engine.workers} workers already, not {wanted}: call seamless.close() first to have another number"
+            f"there are {engine.workers} workers already, not {wanted}: call seamless.close() first for another number"
         )
     current.configure(execution="spawn")
     if not engine.workers:

@@ -122,7 +122,7 @@ class Transformer(Generic[P, R]):
         self._meta = {key: value for key, value in merged.items() if value is not None}
         self._changed()
 
-    def _flag(name: str, doc: str) -> Any:  # type: ignore[misc]  # noqa: N805
+    def _flag(name: str, doc: str) -> Any:  # type: ignore[misc]
         def read(self: Transformer[P, R]) -> bool:
             return bool(getattr(self, f"_{name}"))
 

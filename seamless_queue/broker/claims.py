@@ -7,6 +7,7 @@ fence can finish it. Functions that take a connection run inside the caller's wr
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -31,21 +32,30 @@ STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
 # Whoever waits for a job runs it itself, also if another worker of the lane has reserved it and not begun.
 CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
+FREE_AMONG = f"SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND lane = ? AND {_FREE}"
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id = ? AND worker_id = ? AND {_begin.guard} AND (deaths = 0 OR ?)
     RETURNING checksum, fence, timeout, deaths"""
+BEGIN_ALL = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
+    WHERE id IN (SELECT value FROM json_each(?)) AND worker_id = ? AND {_begin.guard} AND deaths = 0
+    RETURNING id, checksum, fence, timeout"""
 # Of several requests the newest says in which environment: its submitter has seen the latest state of things.
 WISH = f"""SELECT id, command, context FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
     ORDER BY id DESC LIMIT 1"""
+# The row of the largest id gives the other columns (SQLite's rule for MAX).
+WISHES = f"""SELECT job_id, MAX(id), command, context FROM requests
+    WHERE job_id IN (SELECT value FROM json_each(?)) AND {among(RequestState.QUEUED)} GROUP BY job_id"""
 _done = move(JobState.RUNNING, JobState.DONE)
 _failed = move(JobState.RUNNING, JobState.FAILED)
 _again = move(JobState.RUNNING, JobState.READY)
 _HELD = "id = ? AND worker_id = ? AND fence = ?"
-# A refreshed job keeps the result that it had.
-DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(result, ?), worker_id = NULL, finished = ?
-    WHERE {_HELD} AND {_done.guard} RETURNING result, started"""
+# Several jobs at once, as a list of [id, fence, result]. A refreshed job keeps the result that it had.
+DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(jobs.result, ended.result), worker_id = NULL, finished = ?
+    FROM (SELECT value ->> 0 AS id, value ->> 1 AS fence, unhex(value ->> 2) AS result FROM json_each(?)) AS ended
+    WHERE jobs.id = ended.id AND jobs.worker_id = ? AND jobs.fence = ended.fence AND {_done.guard}
+    RETURNING id, result, started"""
 FAILED = f"""UPDATE jobs SET {_failed.set}, worker_id = NULL, finished = ?
     WHERE {_HELD} AND {_failed.guard} AND result IS NULL RETURNING started"""
 # Only a refresh has failed: what was known before is still true.
@@ -93,6 +103,11 @@ def ready_count(database: Database, lane: int, at_most: int) -> int:
     return int(database.row(READY_COUNT, (lane, at_most))[0])
 
 
+def free_among(database: Database, lane: int, job_ids: list[int]) -> list[int]:
+    """Which of these jobs are free to be claimed in the lane."""
+    return [row[0] for row in database.rows(FREE_AMONG, (str(job_ids), lane))] if job_ids else []
+
+
 def any_reserved(database: Database, lane: int) -> bool:
     """Whether a worker has reserved a job of the lane that it has not begun."""
     return database.row(ANY_RESERVED, (lane,)) is not None
@@ -106,18 +121,23 @@ def begin(connection: Any, worker_id: int, job_id: int, *, together: bool = Fals
     row = connection.execute(BEGIN, (time.time(), job_id, worker_id, not together)).fetchone()
     if row is None:
         return None
-    checksum, fence, timeout, deaths = row
-    request_id, command, context = connection.execute(WISH, (job_id,)).fetchone() or (0, "", None)
-    return Running(
-        job_id,
-        checksum.hex(),
-        fence,
-        timeout,
-        request_id,
-        command,
-        context.hex() if context else None,
-        alone=deaths != 0,
-    )
+    *found, deaths = row
+    wish = connection.execute(WISH, (job_id,)).fetchone()
+    return _running((job_id, *found), wish)._replace(alone=deaths != 0)
+
+
+def begin_all(connection: Any, worker_id: int, job_ids: list[int]) -> list[Running]:
+    """Make reserved jobs ones that the worker runs, together: not those that have seen a worker die."""
+    numbers = str(job_ids)
+    begun = {row[0]: row for row in connection.execute(BEGIN_ALL, (time.time(), numbers, worker_id)).fetchall()}
+    wishes = {row[0]: row[1:] for row in connection.execute(WISHES, (numbers,)).fetchall()}
+    return [_running(begun[job_id], wishes.get(job_id)) for job_id in job_ids if job_id in begun]
+
+
+def _running(row: tuple[int, bytes, int, float | None], wish: tuple[int, str, bytes | None] | None) -> Running:
+    job_id, checksum, fence, timeout = row
+    request_id, command, context = wish or (0, "", None)
+    return Running(job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None)
 
 
 def holds(database: Database, worker_id: int, running: Running) -> bool:
@@ -133,16 +153,45 @@ def worker_to_stop(database: Database, job_id: int | None) -> int | None:
 
 def finish(connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished) -> Consequences:
     """Publish an attempt's outcome. Raises Fenced if the job was taken over or taken back."""
+    if finished.outcome is Outcome.DONE:
+        ended, consequences = finish_done(connection, session_id, worker_id, [(running, finished)])
+        if not ended:
+            raise Fenced
+        return consequences._replace(differed=ended[running.job_id].outcome is Outcome.DIFFERED)
     held = (running.job_id, worker_id, running.fence)
     now = time.time()
-    if finished.outcome is Outcome.DONE:
-        started, consequences, finished = _finish_done(connection, held, finished, now)
-    elif finished.outcome is Outcome.RELEASED:
+    if finished.outcome is Outcome.RELEASED:
         started, consequences = _started(connection, RELEASE, held), Consequences(again=True)
     else:
         started, consequences = _finish_failed(connection, held, finished, now)
     _record(connection, session_id, worker_id, running.job_id, running.fence, finished, started, now)
     return consequences
+
+
+def finish_done(
+    connection: Any, session_id: int, worker_id: int, done: list[tuple[Running, Finished]]
+) -> tuple[dict[int, Finished], Consequences]:
+    """Publish results, together: how each job ended, by its id. A job that was taken over or back is not there."""
+    now = time.time()
+    rows = [[running.job_id, running.fence, finished.result] for running, finished in done]
+    kept = {
+        job_id: (result, started)
+        for job_id, result, started in connection.execute(DONE, (now, json.dumps(rows), worker_id)).fetchall()
+    }
+    ended, records = {}, []
+    for running, finished in done:
+        if running.job_id in kept:
+            result, started = kept[running.job_id]
+            finished = ended[running.job_id] = _compared(finished, result.hex())
+            records.append(_attempt(session_id, worker_id, running.job_id, running.fence, finished, started, now))
+    connection.executemany(RECORD, records)
+    return ended, progress.settle(connection, {job_id: result.hex() for job_id, (result, _) in kept.items()})
+
+
+def _compared(finished: Finished, kept: str) -> Finished:
+    if kept == finished.result:
+        return finished
+    return finished._replace(outcome=Outcome.DIFFERED, error=f"result differs from {kept}")
 
 
 def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: Running) -> None:
@@ -207,29 +256,6 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str, *, charge: 
     return consequences
 
 
-def _finish_done(
-    connection: Any, held: tuple[int, int, int], finished: Finished, now: float
-) -> tuple[float, Consequences, Finished]:
-    result = finished.result or ""
-    row = connection.execute(DONE, (bytes.fromhex(result), now, *held)).fetchone()
-    if row is None:
-        raise Fenced
-    kept, started = row[0].hex(), row[1]
-    consequences = progress.settle(connection, held[0], kept)
-    if kept == result:
-        return started, consequences, finished
-    differed = Finished(
-        Outcome.DIFFERED,
-        result,
-        finished.stdout,
-        finished.stderr,
-        0,
-        f"result differs from {kept}",
-        finished.usage,
-    )
-    return started, consequences.and_then(Consequences(differed=True)), differed
-
-
 def _finish_failed(
     connection: Any, held: tuple[int, int, int], finished: Finished, now: float
 ) -> tuple[float, Consequences]:
@@ -266,8 +292,14 @@ def _record(
     started: float | None,
     now: float,
 ) -> None:
+    connection.execute(RECORD, _attempt(session_id, worker_id, job_id, fence, finished, started, now))
+
+
+def _attempt(
+    session_id: int, worker_id: int, job_id: int, fence: int, finished: Finished, started: float | None, now: float
+) -> tuple[object, ...]:
     checksums = (bytes.fromhex(c) if c else None for c in (finished.result, finished.stdout, finished.stderr))
-    values = (
+    return (
         job_id,
         fence,
         session_id,
@@ -278,8 +310,5 @@ def _record(
         *checksums,
         finished.began or started,
         now,
-        finished.usage.user_time,
-        finished.usage.system_time,
-        finished.usage.peak_memory,
+        *finished.usage,
     )
-    connection.execute(RECORD, values)

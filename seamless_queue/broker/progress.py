@@ -6,11 +6,11 @@ Every function runs inside the caller's write transaction and returns what is to
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .records import QUEUE_LANE, Consequences
-from .states import LIVE, UNFINISHED, JobState, RequestState, among, move
+from .states import LIVE, UNFINISHED, JobState, RequestState, among, either, move
 
 _keyable = move(RequestState.WAITING, RequestState.KEYABLE)
 MARK_KEYABLE = f"""UPDATE requests SET {_keyable.set} WHERE id = ? AND {_keyable.guard}
@@ -18,9 +18,10 @@ MARK_KEYABLE = f"""UPDATE requests SET {_keyable.set} WHERE id = ? AND {_keyable
 _deliver = move(RequestState.QUEUED, RequestState.DELIVERING)
 _delivered = move(RequestState.QUEUED, RequestState.DELIVERED)
 # One statement for both moves: a request with files has them written next, one without has all that it wanted.
-SETTLE = f"""UPDATE requests SET state = CASE outputs WHEN 0 THEN {_delivered.target} ELSE {_deliver.target} END,
+SETTLE = f"""UPDATE requests SET {either("outputs = 0", _delivered, _deliver)},
     finished = CASE outputs WHEN 0 THEN ? END
-    WHERE job_id = ? AND {_deliver.guard} AND {_delivered.guard} RETURNING id, lane, outputs"""
+    WHERE job_id IN (SELECT value FROM json_each(?)) AND {_deliver.guard} AND {_delivered.guard}
+    RETURNING id, lane, outputs, job_id"""
 RESOLVE = """UPDATE dependencies SET checksum = ? WHERE upstream_id = ? AND checksum IS NULL RETURNING request_id"""
 RESOLVE_WATCHED = "UPDATE dependencies SET checksum = ? WHERE id = ?"
 _failed = move(*UNFINISHED, RequestState.DELIVERING, RequestState.FAILED)
@@ -66,12 +67,12 @@ def mark_keyable(connection: Any, request_id: int) -> bool:
     return bool(connection.execute(MARK_KEYABLE, (request_id,)).rowcount)
 
 
-def settle(connection: Any, job_id: int, result: str) -> Consequences:
-    """The job has a result: its requests get their files, what depends on them gets its input."""
-    settled = connection.execute(SETTLE, (time.time(), job_id)).fetchall()
+def settle(connection: Any, results: Mapping[int, str]) -> Consequences:
+    """These jobs have results: their requests get their files, what depends on them gets its input."""
+    settled = connection.execute(SETTLE, (time.time(), str(list(results)))).fetchall()
     # Nobody depends on a request without files but those of the queue, from Python.
-    upstream = [row[0] for row in settled if row[2] or row[1] == QUEUE_LANE]
-    keyable = [request for request_id in upstream for request in _resolve(connection, request_id, result)]
+    upstream = [(row[0], results[row[3]]) for row in settled if row[2] or row[1] == QUEUE_LANE]
+    keyable = [request for request_id, result in upstream for request in _resolve(connection, request_id, result)]
     return Consequences(
         deliver=tuple(row[0] for row in settled if row[2]),
         key=tuple(keyable),

@@ -138,3 +138,8 @@ def among(*states: State) -> str:
     if len(states) == 1:
         return f"state = {states[0].value}"
     return f"state IN ({', '.join(str(state.value) for state in states)})"
+
+
+def either(condition: str, yes: Move, no: Move) -> str:
+    """The `SET` of one statement that makes one of two moves; their guards are the caller's to repeat."""
+    return f"{yes.set.partition('=')[0]}= CASE WHEN {condition} THEN {yes.target} ELSE {no.target} END"

@@ -7,6 +7,7 @@ is one transaction.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..driver import Database
@@ -20,6 +21,15 @@ STREAMS = f"""SELECT stdout, stderr FROM attempts
 INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
     sidecars_only, priority, timeout, retries, refresh, project, stage, parent, created)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The numbers are given by the caller, who holds the write lock: the next ones after these.
+LAST_JOB = "SELECT COALESCE(MAX(id), 0) FROM jobs"
+LAST_REQUEST = "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'requests'), 0)"
+INSERT_NUMBERED_REQUEST = INSERT_REQUEST.replace("(state,", "(id, state,").replace("VALUES (?,", "VALUES (?, ?,")
+INSERT_NUMBERED_JOB = f"""INSERT OR IGNORE INTO jobs (id, checksum, state, lane, priority, retries, timeout, created)
+    VALUES (?, ?, {JobState.READY.value}, ?, ?, ?, ?, ?)"""
+SAVEPOINT = "SAVEPOINT all_new"
+ROLLBACK_TO = "ROLLBACK TO all_new"
+RELEASE_SAVEPOINT = "RELEASE all_new"
 INSERT_OUTPUT = "INSERT INTO outputs (request_id, path, name) VALUES (?, ?, ?)"
 INSERT_DEPENDENCY = """INSERT INTO dependencies (request_id, pin, upstream_id, output, part, path, checksum)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -113,6 +123,39 @@ def submit(connection: Any, new: NewRequest) -> tuple[Submitted, Consequences]:
     return _after_dependencies(connection, request_id)
 
 
+def submit_new(connection: Any, requests: Sequence[NewRequest]) -> list[Submitted] | None:
+    """Submit many at once, all with a known identity and without outputs, if none of these is known to the store.
+
+    None, and nothing done, if one is: then each has to be submitted by itself. It takes a third of the time.
+    """
+    first_job = connection.execute(LAST_JOB).fetchone()[0] + 1
+    first_request = connection.execute(LAST_REQUEST).fetchone()[0] + 1
+    now = time.time()
+    jobs = [
+        (first_job + place, bytes.fromhex(new.identity.checksum), *_demand(new.wish), now)
+        for place, new in enumerate(requests)
+        if new.identity is not None
+    ]
+    connection.execute(SAVEPOINT)
+    if connection.executemany(INSERT_NUMBERED_JOB, jobs).rowcount < len(requests):
+        connection.execute(ROLLBACK_TO)
+        connection.execute(RELEASE_SAVEPOINT)
+        return None
+    connection.executemany(
+        INSERT_NUMBERED_REQUEST,
+        [
+            (first_request + place, *_request_values(new, RequestState.QUEUED, first_job + place, now))
+            for place, new in enumerate(requests)
+        ],
+    )
+    connection.execute(RELEASE_SAVEPOINT)
+    return [Submitted(first_request + place, RequestState.QUEUED, first_job + place) for place in range(len(requests))]
+
+
+def _demand(wish: Wish) -> tuple[int, int, int, float | None]:
+    return wish.lane, wish.priority, wish.retries, wish.timeout
+
+
 def _submit_known(connection: Any, new: NewRequest, identity: Identity, now: float) -> tuple[Submitted, Consequences]:
     """Nothing is waited for: the request is born with its job, which spares a statement."""
     found = _job_for(connection, identity, new.wish)
@@ -137,7 +180,7 @@ def attach(connection: Any, request_id: int, identity: Identity, wish: Wish) -> 
 def _submitted(connection: Any, request_id: int, found: FoundJob, outputs: int) -> tuple[Submitted, Consequences]:
     if found.result is None:
         return Submitted(request_id, RequestState.QUEUED, found.id, elsewhere=found.elsewhere), Consequences()
-    consequences = progress.settle(connection, found.id, found.result)
+    consequences = progress.settle(connection, {found.id: found.result})
     state = RequestState.DELIVERING if outputs else RequestState.DELIVERED
     return Submitted(request_id, state, found.id, found.result), consequences
 
@@ -148,8 +191,16 @@ def take_over(connection: Any, request_id: int, lane: int) -> None:
 
 
 def _insert_request(connection: Any, new: NewRequest, state: RequestState, job_id: int | None, now: float) -> int:
+    values = _request_values(new, state, job_id, now)
+    request_id = int(connection.execute(INSERT_REQUEST, values).lastrowid)
+    if new.outputs:
+        connection.executemany(INSERT_OUTPUT, [(request_id, out.path, out.name) for out in new.outputs])
+    return request_id
+
+
+def _request_values(new: NewRequest, state: RequestState, job_id: int | None, now: float) -> tuple[object, ...]:
     context = bytes.fromhex(new.context) if new.context else None
-    values = (
+    return (
         state.value,
         job_id,
         new.lane,
@@ -168,10 +219,6 @@ def _insert_request(connection: Any, new: NewRequest, state: RequestState, job_i
         new.parent,
         now,
     )
-    request_id = int(connection.execute(INSERT_REQUEST, values).lastrowid)
-    if new.outputs:
-        connection.executemany(INSERT_OUTPUT, [(request_id, out.path, out.name) for out in new.outputs])
-    return request_id
 
 
 def _insert_dependencies(connection: Any, request_id: int, new: NewRequest) -> str | None:
@@ -200,7 +247,7 @@ def _after_dependencies(connection: Any, request_id: int) -> tuple[Submitted, Co
 def _job_for(connection: Any, identity: Identity, wish: Wish) -> FoundJob:
     """The job of an identity, made if there is none; it is asked to run unless its result can be had."""
     checksum = bytes.fromhex(identity.checksum)
-    demand = (wish.lane, wish.priority, wish.retries, wish.timeout)
+    demand = _demand(wish)
     row = connection.execute(INSERT_JOB, (checksum, *demand, time.time())).fetchone()
     if row:
         return FoundJob(int(row[0]))

@@ -96,7 +96,7 @@ def test_the_transcripts_of_a_page_are_true(page: str, tmp_path: Path, environme
 def test_only_transcripts_are_marked_so(page: str) -> None:
     text = (ROOT / page).read_text()
     kinds = [kind for kind in BLOCK.findall(text) if kind]
-    assert set(kinds) <= {"console", "bash"}
+    assert set(kinds) <= {"console", "bash", "python", "text"}
     assert TRANSCRIPT.findall(text)
 
 

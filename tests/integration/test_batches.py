@@ -111,15 +111,14 @@ def test_a_full_disk_forgets_no_reservation(desk: Desk, settings: Settings, monk
         desk.submit(name)
     worker.mean_seconds = 0.001
     worker.reserved = desk.claim(worker.id, want=2)
-    before, begin = list(worker.reserved), claims.begin
+    before, begin = list(worker.reserved), claims.begin_all
 
-    def begin_until_the_disk_is_full(connection: object, worker_id: int, job: int, *, together: bool) -> Running | None:
-        if together:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return begin(connection, worker_id, job, together=together)
+    def begin_on_a_full_disk(connection: object, worker_id: int, jobs: list[int]) -> list[Running]:
+        assert len(begin(connection, worker_id, jobs)) == 2
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with ours, monkeypatch.context() as patch:
-        patch.setattr(claims, "begin", begin_until_the_disk_is_full)
+        patch.setattr(claims, "begin_all", begin_on_a_full_disk)
         with pytest.raises(OSError, match="No space"):
             worker._publish()
     assert len(before) == 2

@@ -161,7 +161,7 @@ def test_a_long_runtime_directory_is_not_used(store: Store, tmp_path: Path, monk
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
     with doorbell.Doorbell(store.runtime_name) as bell:
         assert not bell.address.startswith(str(deep))
-    os.rmdir(os.path.dirname(bell.address))
+    assert not os.path.exists(os.path.dirname(bell.address))
 
 
 def test_a_runtime_directory_that_others_can_write_to_is_refused(
