@@ -24,13 +24,13 @@ def execute(store: Store, running: Running, host: Host, staged: Staged) -> Finis
     with host.lane.lock:
         fields = plain.load(store.buffers.read(running.checksum))
     if fields["__language__"] == "python":
-        from . import pythonjob
+        from .pythonjob import execute as execute_python
 
-        return pythonjob.execute(store, fields, running, host, staged)
+        return execute_python(store, fields, running, host, staged)
     if fields["code"][1] == "transformer":
-        from . import bashpins
+        from .bashpins import execute as execute_bash
 
-        return bashpins.execute(store, fields, running, host, staged)
+        return execute_bash(store, fields, running, host, staged)
     return bash.execute(store, fields, running, host, staged)
 
 

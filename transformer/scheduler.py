@@ -242,7 +242,8 @@ class Scheduler:
         session = self._session
         host, lane = session.host, session.engine.lane
         frame = session.frame
-        if not ticket.done and not lane.run_here(ticket, host) and not ticket.done:
+        ran = session.is_main_of_job and not ticket.done and lane.run_here(ticket, host)
+        if not ran and not ticket.done:
             if lane.waits_for_itself(ticket, frame.job_id if frame is not None else None):
                 error = "it waits for itself: the code of a transformation, or of one that it runs, asks for its result"
                 # Not whoever else wants it: the code may know what to do about this, and go on.

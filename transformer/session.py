@@ -78,17 +78,17 @@ class WorkerSide:
     """The engine of a worker: what its jobs submit goes to the lane of the session that it works for."""
 
     def __init__(self, host: Host, store: Store) -> None:
-        self._host = host
+        self.host = host
         self.store = store
         self.lane = host.lane
         self.lock = host.lane.lock
 
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
         """Submit; others of the pool may run it before this one does."""
-        self._host.before_nested()
+        self.host.before_nested()
         tickets = self.lane.submit(requests, staged)
         if len(tickets) > 1:
-            self._host.announce()
+            self.host.announce()
         return tickets
 
     def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
@@ -319,16 +319,27 @@ class Session:
                 return
             del self._held[checksum]
             engine = self._engine
-            is_ours = engine is not None and isinstance(engine, _python_session())
-            if is_ours and not self.is_persistent and not self.results.has_result(checksum):
+            if engine is None or not isinstance(engine, _python_session()) or self.is_persistent:
+                return
+            if not self.results.has_result(checksum):
                 engine.store.buffers.drop(checksum)
 
     # -- jobs of this process -----------------------------------------------------------------
     @property
     def frame(self) -> Frame | None:
-        """The job whose code runs in this thread."""
+        """The job whose code runs in this thread; in a worker also that of threads which the code has started."""
         stack = getattr(self._frames, "stack", None)
-        return stack[-1] if stack else None
+        if stack:
+            return stack[-1]  # type: ignore[no-any-return]
+        engine = self._engine
+        if isinstance(engine, WorkerSide) and (running := next(iter(engine.lane.executing), None)) is not None:
+            return Frame(engine.host, running)
+        return None
+
+    @property
+    def is_main_of_job(self) -> bool:
+        """Whether this thread may run jobs: in a worker only the one that the job's code was called in."""
+        return bool(getattr(self._frames, "stack", None)) or not isinstance(self._engine, WorkerSide)
 
     @contextmanager
     def inside(self, host: Host, store: Store, job_id: int) -> Iterator[None]:

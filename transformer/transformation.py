@@ -44,8 +44,6 @@ class Phase(Enum):
 
 #: Inputs from this size on are given up as soon as they have served.
 LARGE_BYTES = 1 << 20
-#: How the error of what cannot run because of another begins.
-UPSTREAM = "Dependency"
 SETTLED = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELED})
 
 
@@ -92,6 +90,8 @@ class Transformation(Generic[R]):
         self._buffer: bytes = b""
         self._result: str | None = None
         self._error: str | None = None
+        #: where it did not run because of another one: that one's name and error
+        self._error_of_root: str | None = None
         self._exception: BaseException | None = None
         self._event: threading.Event | None = None
         self._callbacks: list[Callable[[], None]] = []
@@ -164,12 +164,18 @@ class Transformation(Generic[R]):
 
     def is_cached(self) -> bool:
         """Whether the result is known without computing; what it depends on is not computed either."""
-        for up in self.upstream.values():
-            if not up.is_settled and not up.is_cached():
-                return False
-            if not up.is_settled:
-                session.current().scheduler.start([up], background=False)
-        return self.phase is Phase.DONE or (self.is_identifiable and self.look_up() is not None)
+        path: list[Transformation[Any]] = [self]
+        while True:
+            one = path[-1]
+            unknown = next((up for up in one.upstream.values() if not up.is_settled), None)
+            if unknown is not None:
+                path.append(unknown)
+                continue
+            known = one.phase is Phase.DONE or (one.is_identifiable and one.look_up() is not None)
+            if not known or one is self:
+                return known
+            # What is known has ended as soon as it is started.
+            session.current().scheduler.start([path.pop()], background=False)
 
     async def is_cached_async(self) -> bool:
         """The same as `is_cached`, which never blocks for long."""
@@ -193,10 +199,13 @@ class Transformation(Generic[R]):
 
     def clear_exception(self) -> None:
         """After a failure: let it be tried again. What was canceled stays so."""
-        if self.phase is Phase.FAILED:
-            self.phase, self.ticket, self._error, self._exception, self._event = Phase.NEW, None, None, None, None
-            for up in self.upstream.values():
-                up.clear_exception()
+        stack: list[Transformation[Any]] = [self]
+        while stack:
+            one = stack.pop()
+            if one.phase is Phase.FAILED:
+                one.phase, one.ticket, one._event = Phase.NEW, None, None
+                one._error, one._error_of_root, one._exception = None, None, None
+                stack.extend(one.upstream.values())
 
     # -- asking -------------------------------------------------------------------------------
     @property
@@ -340,8 +349,9 @@ class Transformation(Generic[R]):
         for name, up in self.upstream.items():
             if up.is_settled and up._result is None:
                 # A long chain names its root, not every link.
-                error = up._error or "failed"
-                return error if error.startswith(UPSTREAM) else f"{UPSTREAM} {name!r} has an exception: {error}"
+                root = up._error_of_root or f"{up._definition.name} failed: {up._error or 'failed'}"
+                self._error_of_root = root
+                return f"Dependency {name!r} has an exception: {root}"
         return None
 
     def settle(
@@ -402,14 +412,12 @@ class Transformation(Generic[R]):
 
     # -- inside -------------------------------------------------------------------------------
     def _finish(self, method: str) -> None:
-        if self.is_settled:
-            return
         mine = self.phase is Phase.NEW
         scheduler = session.current().scheduler
         if mine:
             scheduler.start([self], background=False)
-            if self.is_settled:
-                return
+        if self.is_settled:
+            return
         refuse_to_block(method)
         try:
             scheduler.wait(self)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -279,7 +279,12 @@ class Caller:
         self.place = place
         #: all tickets of which the session has said that they ended
         self.told: list[Ticket] = []
-        self.session = PythonSession(settings, NAME, self.told.extend)
+        self.session = PythonSession(settings, NAME, self.told.extend, self._run_left)
+
+    def _run_left(self, tickets: Sequence[Ticket]) -> None:
+        """Others have left these to us: a thread runs them, whoever waits for them."""
+        for ticket in tickets:
+            threading.Thread(target=self.run, args=(ticket,), daemon=True).start()
 
     @property
     def lane(self) -> Lane:
