@@ -9,7 +9,6 @@ import os
 import select
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import RLock
 from typing import Protocol
@@ -23,6 +22,7 @@ from .buffers import Staged
 from .clerk import Clerk, Functions
 from .doorbell import Doorbell
 from .errors import DiskFull
+from .hosts import Parentless
 from .lane import Lane, Ticket
 from .store import Store
 from .workdir import Workplace
@@ -54,7 +54,7 @@ class Ending:
     ran_here: bool
 
 
-class InlineSession:
+class InlineSession(Parentless):
     """A session for one request; use `run`."""
 
     interval: float | None = FOLLOW_SECONDS
@@ -154,20 +154,6 @@ class InlineSession:
             sessions.renew(connection, self.id)
         for _, path in reports.live_outputs_of(self.store.database, self.id):
             sidecars.touch_future(os.fsdecode(path))
-
-    def minding(self, *, python: bool) -> AbstractContextManager[None]:
-        """Nobody has to: there is no parent to listen to (clerk.Host)."""
-        return nullcontext()
-
-    @property
-    def streams(self) -> None:
-        """Output goes where the caller's own goes."""
-
-    def before_nested(self) -> None:
-        """Nobody waits for this process to go on."""
-
-    def announce(self) -> None:
-        """Nobody else claims from this lane."""
 
     def wait_for(self, ticket: Ticket) -> None:
         """Wait for a job that another process runs."""

@@ -10,7 +10,7 @@ A Python session has one, with its pool; a worker has one for what its jobs subm
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import attempt
@@ -22,6 +22,10 @@ from .buffers import Staged
 from .clerk import Clerk, Functions, Host
 from .errors import DiskFull
 from .store import Store
+
+
+#: Held while a ticket is given its event: two threads that begin to wait at once must wait for the same.
+_giving_event = threading.Lock()
 
 
 class Ticket:
@@ -64,8 +68,8 @@ class Ticket:
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it has ended; whether it has."""
         if not self.done:
-            if self._event is None:
-                self._event = threading.Event()
+            with _giving_event:
+                self._event = self._event or threading.Event()
             # Looked at again: whoever ended it may not have seen the event.
             if not self.done:
                 self._event.wait(seconds)
@@ -103,6 +107,9 @@ class Lane:
         self.lock = lock
         self.clerk = Clerk(store, worker_id, functions, session_id=session_id)
         self.executing: dict[int, Running] = {}
+        #: told of every attempt that was made here, once it is published: for a worker, whose parent waits for news
+        self.on_published: Callable[[Running, Finished, Consequences], None] | None = None
+        self._unpublished: list[Running] = []
         self._open: dict[int, Ticket] = {}
         self._by_checksum: dict[str, Ticket] = {}
         self._strangers: set[int] = set()
@@ -190,6 +197,21 @@ class Lane:
             self._strangers.difference_update(others[job_id].request_id for job_id in left)
             return [others[job_id] for job_id in left]
 
+    def take_over(self) -> None:
+        """What the queue was running for us too, and has given back, is ours now: no server may be left."""
+        with self.lock:
+            others = [ticket for ticket in map(self._open.get, self._strangers) if ticket is not None]
+            ours = [ticket.request_id for ticket in others if ticket.lane == self.number]
+            if ours:
+                with self.store.database.transaction() as connection:
+                    for request_id in ours:
+                        submissions.take_over(connection, request_id, self.number)
+
+    def is_left_to_us(self, ticket: Ticket) -> bool:
+        """Whether nobody runs a ticket's job, or is about to."""
+        with self.lock:
+            return bool(ticket.job_id and claims.free_among(self.store.database, self.number, [ticket.job_id]))
+
     def look(self, tickets: Iterable[Ticket] | None = None) -> list[Ticket]:
         """Ask the database what has become of these, or all; those that have ended."""
         with self.lock:
@@ -229,6 +251,11 @@ class Lane:
             self.clerk.handle(consequences)
         return True
 
+    def abandon(self, why: str) -> list[Ticket]:
+        """Nobody looks after the tickets that are left any more, though their jobs may go on; they end here."""
+        with self.lock:
+            return [self._settle(ticket, error=why) for ticket in list(self._open.values())]
+
     # -- running ------------------------------------------------------------------------------
     def run_here(self, ticket: Ticket, host: Host) -> bool:
         """Run a ticket's job in this thread, if nobody has begun it; whether it was run."""
@@ -252,6 +279,7 @@ class Lane:
         with self.lock:
             if ticket.done:
                 return None
+            self._give_back_unpublished()
             with self.store.database.transaction() as connection:
                 if not claims.claim_this(connection, self.worker_id, self.number, ticket.job_id):
                     self._strangers.add(ticket.request_id)
@@ -264,12 +292,24 @@ class Lane:
     def _publish(self, running: Running, finished: Finished, staged: Staged) -> tuple[Finished, Consequences]:
         with self.lock:
             self.executing.pop(running.job_id, None)
+            self._unpublished.append(running)
             with self.store.database.transaction() as connection:
                 finished, consequences = attempt.publish(
                     connection, self.session_id, self.worker_id, running, finished, staged
                 )
+            self._unpublished.remove(running)
+            if self.on_published is not None:
+                self.on_published(running, finished, consequences)
             self.clerk.handle(consequences)
         return finished, consequences
+
+    def _give_back_unpublished(self) -> None:
+        """What a full disk kept from being published: nobody else would ever take it from a session that lives."""
+        if self._unpublished:
+            with self.store.database.transaction() as connection:
+                for running in self._unpublished:
+                    claims.give_back(connection, self.worker_id, running)
+            self._unpublished = []
 
     def _learn(self, ticket: Ticket, finished: Finished, consequences: Consequences) -> None:
         if finished.outcome is Outcome.RELEASED:

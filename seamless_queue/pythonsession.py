@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 
 from . import owner, private, reclaim, workdir
 from .broker import claims, sessions
@@ -29,6 +29,7 @@ from .channel import Message
 from .clerk import functions_named
 from .doorbell import Doorbell, ring
 from .errors import SeamlessError
+from .hosts import Parentless
 from .lane import Lane, Ticket
 from .pool import Member, WorkerPool
 from .settings import Settings
@@ -180,6 +181,10 @@ class PythonSession:
         with self.lock:
             self._dismiss()
 
+    def _tell(self, ended: list[Ticket]) -> None:
+        if ended:
+            self._on_ended(ended)
+
     def _pause(self) -> float:
         with self.lock:
             pauses = [TICK_SECONDS]
@@ -244,7 +249,11 @@ class PythonSession:
             return
         self._kill_doomed(pool)
         pool.hold_excess()
-        wanted = pool.size + min(LENT_WORKERS, sum(member.blocked for member in pool.members))
+        blocked = sum(member.blocked for member in pool.members)
+        wanted = pool.size + min(LENT_WORKERS, blocked)
+        if blocked == len(pool.members):
+            # Somebody has to run what all of them wait for.
+            wanted = max(wanted, blocked + 1)
         may_help = pool.idle_count > 0 or wanted > len(pool.members)
         ready = claims.ready_count(self.store.database, self.id, wanted) if may_help else 0
         missing = wanted if ready > pool.idle_count else pool.size
@@ -327,7 +336,7 @@ def _search_path() -> list[str]:
     return [os.path.abspath(entry) for entry in sys.path]
 
 
-class Here:
+class Here(Parentless):
     """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
 
     interval: float | None = None
@@ -350,20 +359,6 @@ class Here:
     def lane(self) -> Lane:
         """The session's."""
         return self._session.lane
-
-    def minding(self, *, python: bool) -> AbstractContextManager[None]:
-        """There is no parent to listen to."""
-        return nullcontext()
-
-    @property
-    def streams(self) -> None:
-        """Output goes where the caller's own goes."""
-
-    def before_nested(self) -> None:
-        """Nobody waits for this process to go on."""
-
-    def announce(self) -> None:
-        """Nobody else claims from this lane."""
 
     def wait_for(self, ticket: Ticket) -> None:
         """Wait for a job that another thread or process runs."""

@@ -131,6 +131,8 @@ class Worker:
         self.begun: list[Running] = []
         self.done: list[Done] = []
         self.current: Running | None = None
+        #: so many threads of its code wait for jobs of other workers
+        self.waiting = 0
         self.current_since = 0.0
         self.mean_seconds = 1.0
 
@@ -401,7 +403,9 @@ class Worker:
     def _tell_blocked(self, blocked: bool) -> None:
         """The current job's code waits for a job of another worker, and needs no processor; or goes on."""
         with self.lock:
-            self.channel.send({"event": "blocked" if blocked else "unblocked"})
+            others, self.waiting = self.waiting, self.waiting + (1 if blocked else -1)
+            if 0 in (others, self.waiting):
+                self.channel.send({"event": "blocked" if blocked else "unblocked"})
 
     def _report_failure(self, request_id: int, error: str) -> None:
         self.channel.send({"event": "failed", "request": request_id, "error": error})

@@ -137,10 +137,13 @@ async def parallel_async(
 ) -> AsyncIterator[Transformation[R]]:
     """The same as `parallel`, as an asynchronous generator that does not block the event loop."""
     batch = Batch(transformations)
+    current = session.current()
     try:
         while (one := batch.first()) is not None:
             if one.is_settled:
                 yield batch.pop()
+            elif current.frame is not None:
+                current.scheduler.wait(one)
             else:
                 await batch.changed()
     finally:

@@ -99,6 +99,7 @@ def _in_job(store: Store, running: Running, host: Host) -> Iterator[None]:
     streams = host.streams
     with (
         _deeper(),
+        _outside_of_loops(),
         session.current().inside(host, store, running.job_id),
         host.minding(python=True),
         streams.capturing() if streams is not None else nullcontext(),
@@ -114,6 +115,28 @@ def _deeper() -> Iterator[None]:
         yield
     finally:
         _deepen(-CALLS_BETWEEN)
+
+
+@contextmanager
+def _outside_of_loops() -> Iterator[None]:
+    """Inside the block no event loop is seen to run: one that waits for this job is not the code's affair."""
+    events = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events is not None else None
+    if events is None or loop is None:
+        yield
+        return
+    from asyncio import tasks
+
+    task = tasks.current_task(loop)
+    if task is not None:
+        tasks._leave_task(loop, task)
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(loop)
+        if task is not None:
+            tasks._enter_task(loop, task)
 
 
 def _deepen(calls: int) -> None:

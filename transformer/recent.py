@@ -6,10 +6,12 @@ from typing import TypeVar
 
 V = TypeVar("V")
 
-#: So many results are remembered.
-RESULTS = 100_000
+#: So many results are remembered; each takes some 300 bytes.
+RESULTS = 20_000
 #: So many bytes of buffers, none larger than a thousandth of it.
 BUFFER_BYTES = 64 << 20
+#: What an entry takes beside its content.
+ENTRY_BYTES = 2000
 
 
 class RecentResults:
@@ -60,10 +62,10 @@ class RecentBuffers:
         if len(content) * 1000 > self._at_most or checksum in self._contents:
             return
         self._contents[checksum] = content
-        self._size += len(content)
+        self._size += len(content) + ENTRY_BYTES
         while self._size > self._at_most:
             dropped = _drop_oldest(self._contents)
-            self._size -= len(dropped) if dropped is not None else 0
+            self._size -= len(dropped) + ENTRY_BYTES if dropped is not None else 0
 
     def clear(self) -> None:
         """Forget all."""

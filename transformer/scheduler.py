@@ -131,8 +131,8 @@ class Scheduler:
                 engine.cancel(ticket)
             if ticket.done:
                 settled += self._settle_by(ticket)
-            elif one.in_background and session.runs_here:
-                self._give_to_hands(ticket)
+        if session.runs_here:
+            self._give_away([one for one in batch if not one.is_settled])
         return settled
 
     def _request(self, one: Transformation[Any], directory: bytes, staged: Staged) -> NewRequest:
@@ -177,8 +177,7 @@ class Scheduler:
 
     def on_left(self, tickets: Sequence[Ticket]) -> None:
         """Who ran their jobs has given them back, or is dead: they are run here, whoever waits for them."""
-        for ticket in tickets:
-            self._give_to_hands(ticket)
+        self._give_to_hands(tickets)
 
     def _settle_by(self, ticket: Ticket) -> list[Transformation[Any]]:
         with self._lock:
@@ -254,16 +253,23 @@ class Scheduler:
             self.on_ended([ticket])
 
     # -- the background -----------------------------------------------------------------------
-    def _give_to_hands(self, ticket: Ticket) -> None:
-        """Nobody waits for it: threads of this process run it."""
-        if self._session.frame is not None:
-            # In a worker: others of the pool take it, or the job itself once it waits for it.
-            return
-        if self._hands is None:
+    def _give_away(self, submitted: list[Transformation[Any]]) -> None:
+        """What nobody waits for is run by threads of this process; what a job has started, by other workers."""
+        frame = self._session.frame
+        aside = [one for one in submitted if one.in_background]
+        if frame is None:
+            self._give_to_hands([one.ticket for one in aside if one.ticket is not None])
+        elif aside or len(submitted) > 1:
+            # The job itself takes what is left once it waits for it.
+            frame.host.announce()
+
+    def _give_to_hands(self, tickets: Sequence[Ticket]) -> None:
+        if tickets and self._hands is None:
             from .hands import Hands
 
             self._hands = Hands(self._run_by_hand)
-        self._hands.give(ticket)
+        for ticket in tickets:
+            self._hands.give(ticket)
 
     def _run_by_hand(self, ticket: Ticket) -> None:
         engine: PythonSession = self._session.engine  # type: ignore[assignment]

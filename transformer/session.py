@@ -84,12 +84,9 @@ class WorkerSide:
         self.lock = host.lane.lock
 
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
-        """Submit; others of the pool may run it before this one does."""
+        """Submit in the name of the current job."""
         self.host.before_nested()
-        tickets = self.lane.submit(requests, staged)
-        if len(tickets) > 1:
-            self.host.announce()
-        return tickets
+        return self.lane.submit(requests, staged)
 
     def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
         """Take a wish back."""
@@ -411,7 +408,8 @@ def _close_at_exit() -> None:
     if canceled:
         import sys
 
-        print(f"seamless: {canceled} started transformations had not ended and were canceled", file=sys.stderr)
+        ones, were = ("transformation", "was") if canceled == 1 else ("transformations", "were")
+        print(f"seamless: {canceled} started {ones} had not ended and {were} canceled", file=sys.stderr)
 
 
 def _forget_in_child() -> None:

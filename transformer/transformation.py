@@ -172,8 +172,8 @@ class Transformation(Generic[R]):
                 path.append(unknown)
                 continue
             known = one.phase is Phase.DONE or (one.is_identifiable and one.look_up() is not None)
-            if not known or one is self:
-                return known
+            if not known or one is self or one.phase is not Phase.NEW:
+                return known and one is self
             # What is known has ended as soon as it is started.
             session.current().scheduler.start([path.pop()], background=False)
 
@@ -396,9 +396,14 @@ class Transformation(Generic[R]):
             self._event.wait(seconds)
 
     async def settled(self) -> None:
-        """Wait until it has ended, without blocking the event loop."""
+        """Wait until it has ended, without blocking the event loop; in the code of a job, by running it."""
         import asyncio
 
+        current = session.current()
+        if current.frame is not None:
+            # There may be nobody else who would.
+            current.scheduler.wait(self)
+            return
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
 
@@ -414,6 +419,9 @@ class Transformation(Generic[R]):
     def _finish(self, method: str) -> None:
         mine = self.phase is Phase.NEW
         scheduler = session.current().scheduler
+        if mine and would_block() and not self.is_cached():
+            # Nothing is begun that nobody may wait for.
+            refuse_to_block(method)
         if mine:
             scheduler.start([self], background=False)
         if self.is_settled:
@@ -473,9 +481,17 @@ def set_if_waited_for(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def refuse_to_block(method: str, remedy: str = "`await tf.task()` or `await tf.computation()`") -> None:
-    """Blocking inside an event loop stops everything else in it; in a notebook that is what a cell does anyway."""
+#: How the same is had without blocking.
+REMEDY = "`await tf.task()` or `await tf.computation()`, where tf is the call of a `delayed` function"
+
+
+def refuse_to_block(method: str, remedy: str = REMEDY) -> None:
+    """RuntimeError inside a running event loop, with what to do instead."""
+    if would_block():
+        raise RuntimeError(f"{method} would block the running event loop; use {remedy}")
+
+
+def would_block() -> bool:
+    """Whether to wait here would stop everything else in an event loop; in a notebook that is what a cell does."""
     events = sys.modules.get("asyncio.events")
-    if events is None or events._get_running_loop() is None or "ipykernel" in sys.modules:
-        return
-    raise RuntimeError(f"{method} would block the running event loop; use {remedy}")
+    return events is not None and events._get_running_loop() is not None and "ipykernel" not in sys.modules

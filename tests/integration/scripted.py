@@ -31,7 +31,7 @@ from seamless_queue.settings import Settings
 from seamless_queue.store import Store
 
 #: How a worker finds this module.
-NAME = __name__
+NAME = Path(__file__).stem
 #: How long a job waits for the test to let it go.
 PATIENCE_SECONDS = 30.0
 
@@ -382,18 +382,24 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
 
 
 # -- as another process --------------------------------------------------------------------------
-def main(directory: str, place: str, script: str) -> None:
-    """Submit one script to a store and run it in this process."""
-    caller = Caller(Settings(directory), Path(place))
+def main(directory: str, place: str, script: str, workers: str, is_private: str) -> None:
+    """Submit one script to a store, and run it in this process or by workers."""
+    sys.modules[Path(__file__).stem] = sys.modules[__name__]
+    settings = Settings(directory, private=is_private == "True")
+    caller = Caller(settings, Path(place))
+    if int(workers):
+        caller.session.spawn(int(workers))
     (ticket,) = caller.submit(json.loads(script))
-    print(caller.run(ticket), flush=True)
+    print(caller.result(ticket) if int(workers) else caller.run(ticket), flush=True)
     caller.session.close()
 
 
-def other_process(settings: Settings, place: Path, script: Script) -> subprocess.Popen[bytes]:
-    """Another Python process that runs a script on the same store."""
-    words = [sys.executable, __file__, settings.store, str(place), json.dumps(script)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+def other_process(
+    settings: Settings, place: Path, script: Script, workers: int = 0
+) -> subprocess.Popen[bytes]:
+    """Another Python process that runs a script, on the same store if that is not private."""
+    words = [settings.store, str(place), json.dumps(script), str(workers), str(settings.private)]
+    return subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

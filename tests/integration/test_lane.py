@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from desk import Desk, wait_until
 from scripted import Caller, calling, other_process
 
-from seamless_queue import pythonsession
+from seamless_queue import lane, pythonsession
 from seamless_queue.broker import progress, submissions
 from seamless_queue.broker.records import QUEUE_LANE
 from seamless_queue.broker.sessions import SessionKind
@@ -97,24 +99,26 @@ def test_any_number_of_threads_wait_for_a_ticket(ends_first: bool) -> None:
 
 def test_two_threads_that_begin_to_wait_at_once_wait_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was overtaken between its look and its event must not wait for an event of its own."""
-    ticket, make = Ticket("a" * 64), threading.Event
-    others: list[Any] = []
+    ticket = Ticket("a" * 64)
+    begun: list[bool] = []
+    overtaking: list[Any] = []
 
     def overtaken() -> threading.Event:
-        if not others:
-            others.append(None)
-            others[0] = in_thread(lambda: ticket.wait(10))
+        if not begun:
+            begun.append(True)
+            other = in_thread(lambda: ticket.wait(10))
             # As long as it takes the other one to wait, if nothing holds it back.
-            others[0][0].join(0.05)
-        return make()
+            other[0].join(0.05)
+            overtaking.append(other)
+        return threading.Event()
 
-    monkeypatch.setattr(threading, "Event", overtaken)
+    monkeypatch.setattr(lane, "threading", SimpleNamespace(Event=overtaken, Lock=threading.Lock))
     mine = in_thread(lambda: ticket.wait(10))
-    wait_until(lambda: others and others[0] and ticket._event is not None, "both to wait")
+    wait_until(lambda: overtaking and ticket._event is not None, "an event")
     mine[0].join(0.05)
     ticket.end(result="b" * 64)
     assert ended(*mine, 5) is True
-    assert ended(*others[0], 5) is True
+    assert ended(*overtaking[0], 5) is True
 
 
 def test_a_submit_that_meets_a_full_disk_leaves_no_ticket_behind(
@@ -225,8 +229,6 @@ def test_a_job_that_asks_for_itself_fails(caller: Caller) -> None:
 
 
 def write_children(caller: Caller, name: str, *children: Any) -> None:
-    import json
-
     (caller.place / f"{name}.json").write_text(json.dumps(children))
 
 
