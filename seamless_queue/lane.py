@@ -173,6 +173,10 @@ class Lane:
         with self.lock:
             return [ticket for ticket in self._open.values() if ticket.lane == self.number]
 
+    def open_tickets(self) -> list[Ticket]:
+        """Those that have not ended."""
+        return list(self._open.values())
+
     @property
     def has_strangers(self) -> bool:
         """Whether the job of an open ticket may be run by another session."""

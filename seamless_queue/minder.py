@@ -37,6 +37,8 @@ class Minder:
         self._wake = threading.Event()
         self._asleep = False
         self.on_duty = False
+        #: a command has the main thread, and Python code waits below it
+        self.python_waits = False
 
     def set_duty(self, on_duty: bool) -> None:
         """Mind from now on, or keep off."""

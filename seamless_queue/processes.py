@@ -92,7 +92,7 @@ def run_command(
 
     Whatever it has started in its process group is dead when this returns or raises.
     """
-    others = _children() if adopt_orphans.cache_info().currsize else []
+    others = _children(of_all_threads=False) if adopt_orphans.cache_info().currsize else []
     start = _start_quickly if threading.active_count() == 1 else _start_among_threads
     pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
     return _see_to_its_end(pid, timeout, watch, others)
@@ -237,11 +237,15 @@ def adopt_orphans() -> bool:
     return bool(library.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
-def kill_adopted(keep: Sequence[int] = ()) -> None:
-    """Kill and reap all children but `keep`: orphans that became ours by `adopt_orphans`."""
+def kill_adopted(keep: Sequence[int] | None = None) -> None:
+    """Kill and reap what became ours by `adopt_orphans`, but for `keep`; without `keep` all of our children.
+
+    Orphans become the main thread's: what other threads have started themselves is theirs, and left to them.
+    """
     if not adopt_orphans.cache_info().currsize:
         return
-    while strays := [pid for pid in _children() if pid not in keep]:
+    kept = keep or ()
+    while strays := [pid for pid in _children(of_all_threads=keep is None) if pid not in kept]:
         for pid in strays:
             kill_group(pid)
             with suppress(ProcessLookupError):
@@ -250,18 +254,17 @@ def kill_adopted(keep: Sequence[int] = ()) -> None:
                 os.waitpid(pid, 0)
 
 
-def _children() -> list[int]:
+def _children(*, of_all_threads: bool) -> list[int]:
     try:
         # One cheap call in the usual case: there are none.
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return []
-    pid = os.getpid()
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
-    except OSError:
-        return []
+    pid, found = os.getpid(), list[int]()
+    for thread in os.listdir(f"/proc/{pid}/task") if of_all_threads else (pid,):
+        with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+            found.extend(int(child) for child in file.read().split())
+    return found
 
 
 def kill_marked(marks: set[str]) -> int:

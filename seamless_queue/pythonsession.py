@@ -148,13 +148,14 @@ class PythonSession:
             if self._closing or self.process_id != os.getpid():
                 return 0
             self._closing = True
-            open_count = len(self.lane.own_tickets())
         if self._listener is not None:
             ring([self._bell.address])
             self._listener.join()
         with self.lock:
+            withdrawn = self._give_up("the session was closed")
             self._end()
-        return open_count
+        self._tell(withdrawn)
+        return len(withdrawn)
 
     # -- the listener -------------------------------------------------------------------------
     def _listen(self) -> None:
@@ -174,12 +175,12 @@ class PythonSession:
                 left = self.lane.left_to_us() if self._pool is None and self.lane.has_strangers else []
                 self._keep_lease()
                 self._keep_pool()
-            if ended:
-                self._on_ended(ended)
+            self._tell(ended)
             if left:
                 self._on_left(left)
         with self.lock:
-            self._dismiss()
+            ended = self._dismiss()
+        self._tell(ended)
 
     def _tell(self, ended: list[Ticket]) -> None:
         if ended:
@@ -296,23 +297,23 @@ class PythonSession:
         return tickets
 
     # -- the end ------------------------------------------------------------------------------
-    def _dismiss(self) -> None:
-        """Have the workers leave; who does not hear is killed."""
-        pool = self._pool
+    def _dismiss(self) -> list[Ticket]:
+        """Have the workers leave; who does not hear is killed. What has ended meanwhile."""
+        pool, ended = self._pool, list[Ticket]()
         if pool is None:
-            return
+            return ended
         pool.order(Mode.STOP)
         deadline = time.monotonic() + STOP_SECONDS
         while pool.members:
             for key, _ in self._selector.select(0.1):
                 if key.data is not None:
                     with suppress(SeamlessError):
-                        self._take_in([key.data])
+                        ended += self._take_in([key.data])
             if time.monotonic() > deadline:
                 pool.kill()
+        return ended
 
     def _end(self) -> None:
-        self._give_up("the session was closed")
         with self.store.database.transaction() as connection:
             consequences = sessions.end_session(connection, self.id, "the session ended")
         self.lane.clerk.handle(consequences)

@@ -118,6 +118,7 @@ class Worker:
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
+        self.lane.on_published = self._tell_published
         self.watch = self
         self.minder = Minder(self)
         reuse = processes.adopt_orphans()
@@ -125,6 +126,7 @@ class Worker:
         os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self.news = threading.Event()
+        self._parent = os.getppid()
         self._streams: CapturedStreams | None = None
         self.mode = Mode.WORK
         self.reserved: list[int] = []
@@ -162,16 +164,19 @@ class Worker:
         staged = Staged()
         self.lane.executing[running.job_id] = running
         finished = attempt.execute(self.store, self.functions, running, self, staged)
-        del self.lane.executing[running.job_id]
         seconds = time.monotonic() - self.current_since
         self.mean_seconds += MEAN_WEIGHT * (seconds - self.mean_seconds)
         with self.lock:
+            # At once: the minder may be about to leave, and publishes what is being executed.
+            del self.lane.executing[running.job_id]
             self.current = None
             self.done.append(Done(running, finished, staged, seconds))
         if not self.begun or finished.outcome is not Outcome.DONE or self.mode is not Mode.WORK:
             self._turn()
 
     def _rest(self) -> None:
+        if self._is_orphan():
+            raise EOFError
         self.channel.send({"event": "idle"})
         self._listen(SLOW_POLL_SECONDS)
 
@@ -300,13 +305,32 @@ class Worker:
     def check(self) -> Outcome | None:
         """How the current command is to be stopped, or None (processes.Watch)."""
         asked = self._receive()
-        if self.mode is Mode.STOP:
-            return Outcome.RELEASED
+        wanted = Outcome.RELEASED if self.mode is Mode.STOP else None
+        if asked and wanted is None and self._is_canceled():
+            wanted = Outcome.CANCELED
+        if wanted is not None and self.minder.python_waits:
+            # A part of a job of Python code, which would take this for a failure.
+            self._leave_amid(Finished(wanted, error=wanted.name.lower()))
         if self.interval is not None and time.monotonic() - self.current_since >= LINGER_SECONDS:
             self.stop_lingering()
-        if asked and self.current is not None and not claims.holds(self.store.database, self.id, self.current):
-            return Outcome.CANCELED
-        return None
+        return wanted
+
+    def _is_canceled(self) -> bool:
+        """Whether nobody wants the current job any more; nor is run what was begun with it and canceled since."""
+        with self.lock:
+            self._drop_canceled()
+            return self.current is not None and not claims.holds(self.store.database, self.id, self.current)
+
+    def _drop_canceled(self) -> None:
+        gone = [running for running in self.begun if not claims.holds(self.store.database, self.id, running)]
+        if not gone:
+            return
+        with self.store.database.transaction() as connection:
+            for running in gone:
+                claims.acknowledge_stop(connection, self.configuration.session_id, self.id, running)
+        self.begun = [running for running in self.begun if running not in gone]
+        for running in gone:
+            self._tell_published(running, Finished(Outcome.CANCELED, error="canceled"), Consequences(again=True))
 
     def _listen(self, seconds: float) -> None:
         poller = select.poll()
@@ -332,10 +356,12 @@ class Worker:
     def minding(self, *, python: bool) -> Iterator[None]:
         """Have the minder mind the channel while Python code has this thread, and keep off while a command has."""
         before = self.minder.on_duty
+        self.minder.python_waits = before and not python
         self.minder.set_duty(python)
         try:
             yield
         finally:
+            self.minder.python_waits = False
             self.minder.set_duty(before)
 
     def mind(self) -> None:
@@ -346,12 +372,13 @@ class Worker:
             try:
                 asked = self._receive()
             except EOFError:
-                # The code cannot be asked to stop, and nobody is left who would want its result.
-                os._exit(1)
+                self._end_amid()
+            if self._is_orphan():
+                self._end_amid()
             running, elapsed = self.current, time.monotonic() - self.current_since
             if self.mode is Mode.STOP:
                 self._leave_amid(Finished(Outcome.RELEASED, error="stopped"))
-            if asked and not claims.holds(self.store.database, self.id, running):
+            if asked and self._is_canceled():
                 self._leave_amid(Finished(Outcome.CANCELED, error="canceled"))
             if running.timeout is not None and elapsed >= running.timeout:
                 self._leave_amid(Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s"))
@@ -371,15 +398,28 @@ class Worker:
         finally:
             os._exit(0)
 
+    def _end_amid(self) -> NoReturn:
+        """The parent is dead: the code cannot be asked to stop, and nobody is left who would want its result."""
+        try:
+            processes.kill_adopted()
+        finally:
+            os._exit(1)
+
+    def _is_orphan(self) -> bool:
+        """Whether the parent is dead, although a fork of it may still hold the other end of the channel."""
+        return os.getppid() != self._parent
+
     def wait_for(self, ticket: Ticket) -> None:
-        """Wait for a job that another worker runs; meanwhile this one needs no processor."""
+        """Wait for a job that somebody else runs, or until it is left to us; meanwhile we need no processor."""
         self._tell_blocked(True)
         pause = NEWS_SECONDS
         try:
-            while not ticket.done and not self.lane.look([ticket]):
+            while not ticket.done and not self.lane.look([ticket]) and not self.lane.is_left_to_us(ticket):
                 # The parent says when something has ended; it may have done so before it knew that we wait.
                 self.news.wait(pause)
                 self.news.clear()
+                if pause == NEWS_LONGEST_SECONDS:
+                    self.lane.take_over()
                 pause = min(pause * 2, NEWS_LONGEST_SECONDS)
         finally:
             self._tell_blocked(False)
@@ -406,6 +446,12 @@ class Worker:
             others, self.waiting = self.waiting, self.waiting + (1 if blocked else -1)
             if 0 in (others, self.waiting):
                 self.channel.send({"event": "blocked" if blocked else "unblocked"})
+
+    def _tell_published(self, running: Running, finished: Finished, consequences: Consequences) -> None:
+        """A job that was a part of the current one, or was not run at all, has ended."""
+        with self.lock:
+            done = Done(running, finished, Staged(), 0.0)
+            self.channel.send(_ended(done, finished, consequences, None))
 
     def _report_failure(self, request_id: int, error: str) -> None:
         self.channel.send({"event": "failed", "request": request_id, "error": error})
@@ -451,6 +497,9 @@ def main() -> None:
     with suppress(EOFError):
         worker.run()
     processes.kill_adopted()
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        # What a job has left running would keep Python from ending.
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ class Scheduler:
         self._lock = threading.RLock()
         self._hands: Any = None
         self._stored: dict[str, None] = {}
+        #: whether the session has ended: nothing is submitted any more
+        self.is_closed = False
 
     # -- starting -----------------------------------------------------------------------------
     def start(self, wanted: Sequence[Transformation[Any]], *, background: bool) -> None:
@@ -94,6 +96,8 @@ class Scheduler:
         error = one.error_of_upstream()
         if error is not None:
             return self._settle(one, error=error)
+        if self.is_closed:
+            return self._settle(one, error="the session was closed", canceled=True)
         result = one.look_up()
         if result is not None:
             return self._settle(one, result=result, was_known=True)
@@ -276,6 +280,8 @@ class Scheduler:
         try:
             ran = ticket.done or engine.lane.run_here(ticket, engine.host)
         except BaseException as exc:
+            if self.is_closed:
+                return
             engine.cancel(ticket, describe_failure(exc))
             ran = True
         if not ran:

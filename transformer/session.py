@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -131,6 +132,10 @@ class Session:
             self._settings = configuration.load(directory=self._directory, **overrides)
             self._overrides = overrides
 
+    def follow(self, other: Session) -> None:
+        """Be configured as another one."""
+        self._overrides, self._directory, self._settings = dict(other._overrides), other._directory, other._settings
+
     def set_directory(self, directory: str | None) -> None:
         """Where configuration files are looked for."""
         with self._lock:
@@ -216,12 +221,30 @@ class Session:
 
     def close(self) -> int:
         """End it; what has not ended is canceled: how many that were. It is opened anew when needed."""
+        if self.frame is not None:
+            warnings.warn("seamless.close() inside a transformation does nothing", stacklevel=3)
+            return 0
         with self._lock:
             engine, self._engine = self._engine, None
+            if self._scheduler is not None:
+                self._scheduler.is_closed = True
+            self._scheduler = None
+        if engine is None or not isinstance(engine, _python_session()):
+            return 0
+        canceled = engine.close()
+        self.put_back(engine)
+        # Last, because what ended meanwhile was noted.
         self.results.clear()
         self.buffers.clear()
-        self._scheduler = None
-        return engine.close() if engine is not None and isinstance(engine, _python_session()) else 0
+        return canceled
+
+    def put_back(self, engine: Engine) -> None:
+        """What others run for a session that is no more: whoever wants its result asks again."""
+        for ticket in engine.lane.open_tickets():
+            stack = list(ticket.owner or ())
+            while stack:
+                one = stack.pop()
+                stack.extend(one.put_back())
 
     def known_result(self, one: Transformation[Any]) -> str | None:
         """The checksum of a result that is known and whose bytes are there; it notes one whose bytes are gone."""
@@ -415,7 +438,14 @@ def _close_at_exit() -> None:
 def _forget_in_child() -> None:
     """After a fork nothing of the parent's session may be used: not its connection, not its workers."""
     global _current
-    _current = Session()
+    former, _current = _current, Session()
+    _current.follow(former)
+    if former.is_open:
+        import ctypes
+
+        former.put_back(former.engine)
+        # For good: to close a connection to SQLite or a socket here would be felt by the parent.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(former))
 
 
 atexit.register(_close_at_exit)

@@ -229,6 +229,7 @@ class Transformation(Generic[R]):
         except CacheMissError:
             # Its bytes are gone: they are computed again.
             session.current().results.forget(self.identity)
+            self._refuse_without_inputs()
             self._recompute()
             content = session.read(self._required_result())
         return cast(R, deserialize(content, self.celltype))
@@ -365,6 +366,17 @@ class Transformation(Generic[R]):
         while self._held:
             session.current().let_go(self._held.pop())
 
+    def put_back(self) -> list[Transformation[Any]]:
+        """Nobody brings it to an end any more: as if nobody had asked for it; what waits for it, to follow."""
+        if self.phase is not Phase.PENDING:
+            return []
+        self.phase, self.ticket, self.missing = Phase.NEW, None, 0
+        dependents, self.dependents = self.dependents, []
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+        return dependents
+
     def announce(self) -> None:
         """Wake who waits for it."""
         if self._event is not None:
@@ -433,6 +445,16 @@ class Transformation(Generic[R]):
             if mine:
                 self.cancel(recursive=True)
             raise
+
+    def _refuse_without_inputs(self) -> None:
+        fields = description(self._definition, {name: up.result for name, up in self.upstream.items()})
+        names = ["code", *self._definition.pins]
+        gone = next((name for name in names if not session.current().has(fields[name][2])), None)
+        if gone is not None:
+            raise CacheMissError(
+                f"the result of {self._definition.name} is gone, and so is its input {gone!r}: without a store of your "
+                "own (seamless.config.select_store) nothing outlives seamless.close()"
+            )
 
     def _recompute(self) -> None:
         """Once more, because the result's bytes are gone."""

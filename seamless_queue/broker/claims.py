@@ -240,9 +240,10 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str, *, charge: 
         if not charge:
             connection.execute(DIED, (deaths, job_id))
             consequences = consequences.and_then(Consequences(again=True))
-        elif len(held) > 1 and charged < MAX_DEATHS:
-            # One of them was running, nobody knows which: none is charged, each runs alone from now on.
-            connection.execute(DIED, (deaths or DIED_TOGETHER, job_id))
+        elif len(held) > 1 and not deaths:
+            # One of them was running, nobody knows which: none is charged, each runs alone from now on. One that
+            # has been told so before was not begun with others: its code asked for them, or theirs for it.
+            connection.execute(DIED, (DIED_TOGETHER, job_id))
             consequences = consequences.and_then(Consequences(again=True))
         elif charged >= MAX_DEATHS:
             connection.execute(DIED_OFTEN, (now, job_id))

@@ -87,6 +87,7 @@ INTERNAL = {
         "is_settled",
         "keep_contents",
         "look_up",
+        "put_back",
         "result",
         "settle",
         "settled",
