@@ -30,7 +30,7 @@ bench: $(INSTALLED) ## Measure speed, as ratios to other tools
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove everything that was made here, .venv and .demo too
-	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .zipf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
 # -- the parts of check ----------------------------------------------------------------------

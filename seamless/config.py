@@ -37,6 +37,8 @@ def init(workdir: str | os.PathLike[str] | None = None) -> Settings:
     """Read the configuration files now, from `workdir` if it is given, so that what is wrong there is said now."""
     if workdir is not None:
         set_workdir(workdir)
+    else:
+        _session.current().configure()
     return _session.current().settings
 
 

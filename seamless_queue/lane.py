@@ -23,7 +23,6 @@ from .clerk import Clerk, Functions, Host
 from .errors import DiskFull
 from .store import Store
 
-
 #: Held while a ticket is given its event: two threads that begin to wait at once must wait for the same.
 _giving_event = threading.Lock()
 

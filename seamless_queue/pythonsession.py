@@ -83,6 +83,13 @@ class PythonSession:
         self._doomed: dict[int, float] = {}
         #: why no worker can be had any more
         self.broken: str | None = None
+        if not settings.private:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """What the dead have left in the store goes: nobody else may ever come."""
+        self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+        reclaim.sweep(self.store, self.lane.clerk)
 
     # -- what callers do ----------------------------------------------------------------------
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
@@ -156,6 +163,11 @@ class PythonSession:
             self._end()
         self._tell(withdrawn)
         return len(withdrawn)
+
+    def let_go_in_child(self) -> None:
+        """After a fork, in the child: the parent's death is to be seen by its workers, whoever lives on."""
+        for member in self._pool.members if self._pool is not None else ():
+            member.channel.close()
 
     # -- the listener -------------------------------------------------------------------------
     def _listen(self) -> None:

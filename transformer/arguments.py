@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from seamless_queue.digest import is_checksum
 from seamless_queue.store import Store
 
 from . import plain
@@ -14,7 +16,16 @@ from .checksum import Checksum
 def received(store: Store, content: bytes | memoryview, celltype: str) -> Any:
     """The value of a pin: of a deep celltype checksums, of a folder the files' bytes."""
     if celltype in ("deepcell", "deepfolder"):
-        return {name: Checksum(checksum) for name, checksum in plain.load(bytes(content)).items()}
+        return _with_leaves(plain.load(bytes(content)), Checksum)
     if celltype == "folder":
-        return {name: bytes(store.buffers.view(checksum)) for name, checksum in plain.load(bytes(content)).items()}
+        return _with_leaves(plain.load(bytes(content)), lambda checksum: bytes(store.buffers.view(checksum)))
     return deserialize(content, celltype)
+
+
+def _with_leaves(tree: Any, leaf: Callable[[str], Any]) -> Any:
+    """The same tree of dicts and lists, with something else in the place of checksums."""
+    if isinstance(tree, dict):
+        return {name: _with_leaves(part, leaf) for name, part in tree.items()}
+    if isinstance(tree, list):
+        return [_with_leaves(part, leaf) for part in tree]
+    return leaf(tree) if isinstance(tree, str) and is_checksum(tree) else tree

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from . import session
+from .labels import label
 from .transformation import Phase, Transformation, refuse_to_block, set_if_waited_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TransformationList(Sequence[Transformation[R]], Generic[R]):
     def __init__(
         self,
         transformations: Iterable[Transformation[R]],
-        show_progress: bool = False,
+        show_progress: bool = True,
         on_error: OnError | None = None,
         store_details: bool = False,
     ) -> None:
@@ -114,11 +115,11 @@ def parallel(
     nothing behind: what is active is canceled. RuntimeError inside a running event loop.
     """
     refuse_to_block("parallel()", "`async for tf in parallel_async(...)`")
-    return _parallel(transformations)
+    return _parallel(transformations, label(stage, substage))
 
 
-def _parallel(transformations: Iterable[Transformation[R]]) -> Iterator[Transformation[R]]:
-    batch = Batch(transformations)
+def _parallel(transformations: Iterable[Transformation[R]], stage: str | None) -> Iterator[Transformation[R]]:
+    batch = Batch(transformations, stage)
     current = session.current()
     try:
         while (one := batch.first()) is not None:
@@ -136,7 +137,7 @@ async def parallel_async(
     transformations: Iterable[Transformation[R]], stage: str | None = None, substage: str | None = None
 ) -> AsyncIterator[Transformation[R]]:
     """The same as `parallel`, as an asynchronous generator that does not block the event loop."""
-    batch = Batch(transformations)
+    batch = Batch(transformations, label(stage, substage))
     current = session.current()
     try:
         while (one := batch.first()) is not None:
@@ -153,7 +154,8 @@ async def parallel_async(
 class Batch(Generic[R]):
     """What is active of an iterable of transformations."""
 
-    def __init__(self, transformations: Iterable[Transformation[R]]) -> None:
+    def __init__(self, transformations: Iterable[Transformation[R]], stage: str | None = None) -> None:
+        self._stage = stage
         self._list = transformations if isinstance(transformations, TransformationList) else None
         self._rest = iter(transformations)
         self._window: deque[Transformation[R]] = deque()
@@ -238,6 +240,7 @@ class Batch(Generic[R]):
         for one in fresh:
             if not isinstance(one, Transformation):
                 raise TypeError(f"parallel() takes transformations, not {type(one).__name__}: use a delayed function")
+            one.stage = self._stage
         self._window.extend(fresh)
         with self._lock:
             self._active += len(fresh)

@@ -39,6 +39,9 @@ class Environment:
         other._which, other._conda = self._which, self._conda
         return other
 
+    def __repr__(self) -> str:
+        return f"<Environment which={list(self._which)} conda={self._conda!r}>"
+
     def check(self) -> None:
         """SeamlessError if this machine does not have what is needed."""
         missing = [command for command in self._which if which(command) is None]

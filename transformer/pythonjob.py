@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from seamless_queue.broker.states import Outcome
@@ -21,9 +22,9 @@ from seamless_queue.store import Store
 from . import plain, session
 from .arguments import received
 from .errors import TransformationError
-from .python.namespace import Runnable, prepare
+from .python.namespace import FILE_PREFIX, Runnable, prepare
 from .results import stage_result
-from .searching import searching
+from .surroundings import take_on
 
 #: So many functions stay compiled.
 PREPARED = 256
@@ -47,13 +48,16 @@ class Pins(NamedTuple):
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
     before, error, result = _usage(), None, None
-    with _in_job(store, running, host), searching(store, running):
+    if running.context is not None:
+        with host.lane.lock:
+            take_on(store, running)
+    with _in_job(store, running, host):
         try:
             result = _result(store, fields, host, staged)
         except Exception as exc:
             if is_disk_full(exc):
                 raise
-            session.current().remember_exception(running.checksum, exc)
+            session.current().remember_exception(running.checksum, exc.with_traceback(_users_part(exc)))
             error = _told(exc)
         except (KeyboardInterrupt, SystemExit) as exc:
             if host.streams is None:
@@ -77,6 +81,14 @@ def _result(store: Store, fields: dict[str, Any], host: Host, staged: Staged) ->
         raise NoResult("the result is None: return a value (in a block of code, set `result`)")
     with host.lane.lock:
         return stage_result(store, value, fields["__output__"][1], staged)
+
+
+def _users_part(exc: BaseException) -> TracebackType | None:
+    """The traceback from the user's code on: our own frames above it tell nobody anything."""
+    part = exc.__traceback__
+    while part is not None and not part.tb_frame.f_code.co_filename.startswith(FILE_PREFIX):
+        part = part.tb_next
+    return part or exc.__traceback__
 
 
 def _told(exc: BaseException) -> str:

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+from seamless_queue.broker import sessions
 from seamless_queue.broker.records import QUEUE_LANE, Identity, NewDependency, NewRequest
 from seamless_queue.buffers import Staged
 
 from . import plain
+from .context import Context, submitters_environment
+from .labels import label
 from .transformation import Phase, Transformation, description
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 def submit_all(session: Session, wanted: Sequence[Transformation[Any]], scheduler: Scheduler) -> None:
     """Submit these and what they depend on, upstream first, all whose upstream is submitted in one transaction."""
+    _warn_without_server(session)
     for level in _levels(wanted):
         fresh = []
         for one in level:
@@ -38,6 +42,16 @@ def submit_all(session: Session, wanted: Sequence[Transformation[Any]], schedule
             requests = [_request(session, one, scheduler, staged) for one in fresh]
             tickets = session.engine.submit(requests, staged)
             scheduler.note_tickets(fresh, tickets)
+
+
+def _warn_without_server(session: Session) -> None:
+    """What is submitted waits for a server, maybe for ever: that is said once."""
+    with session.engine.lock:
+        addresses = sessions.queue_addresses(session.engine.store.database)
+    if not addresses and not session.has_warned:
+        session.has_warned = True
+        path = session.engine.store.path
+        print(f"seamless: no queue server is running; start one with: seamless-queue --store {path}", file=sys.stderr)
 
 
 def _levels(wanted: Sequence[Transformation[Any]]) -> Iterator[list[Transformation[Any]]]:
@@ -59,7 +73,7 @@ def _levels(wanted: Sequence[Transformation[Any]]) -> Iterator[list[Transformati
 
 
 def _request(session: Session, one: Transformation[Any], scheduler: Scheduler, staged: Staged) -> NewRequest:
-    identity, specification = None, None
+    identity, specification, settings = None, None, session.settings
     if one.is_identifiable:
         scheduler.stage(one.buffers(), staged)
         identity = Identity(one.identity, one.gone_result)
@@ -75,8 +89,8 @@ def _request(session: Session, one: Transformation[Any], scheduler: Scheduler, s
         lane=QUEUE_LANE,
         identity=identity,
         dependencies=() if identity is not None else tuple(_dependencies(one)),
-        project=session.settings.project,
-        stage=session.settings.stage,
+        project=label(settings.project, settings.subproject),
+        stage=one.stage or label(settings.stage, settings.substage),
     )
 
 
@@ -87,8 +101,9 @@ def _dependencies(one: Transformation[Any]) -> Iterator[NewDependency]:
 
 
 def _context(session: Session, staged: Staged) -> str:
-    """Where the code finds modules: the queue's workers have been started elsewhere."""
-    content = plain.dump({"path": [os.path.abspath(entry) for entry in sys.path]})
+    """The submitter's environment and search path: the queue's workers have been started elsewhere."""
+    context = plain.load(Context(submitters_environment(), {}, ()).encode())
+    content = plain.dump({**context, "path": [os.path.abspath(entry) for entry in sys.path]})
     checksum = session.engine.store.digest.of(content)
     staged.contexts[checksum] = content
     return checksum

@@ -19,6 +19,7 @@ from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 
 from .errors import describe_failure
+from .labels import label
 from .transformation import Phase
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ class Scheduler:
             context=None,
             lane=session.engine.lane.number,
             identity=Identity(one.identity, one.gone_result),
-            project=settings.project,
-            stage=settings.stage,
+            project=label(settings.project, settings.subproject),
+            stage=one.stage or label(settings.stage, settings.substage),
             parent=frame.job_id if frame is not None else None,
         )
 

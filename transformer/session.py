@@ -108,6 +108,10 @@ class Session:
         self._frames = threading.local()
         self._scheduler: Scheduler | None = None
         self._held: dict[str, int] = {}
+        #: how many workers `spawn` was asked for
+        self.workers: int | None = None
+        #: whether it was said that no queue server is running
+        self.has_warned = False
         #: errors of code that ran in this process, by identity, until somebody takes them
         self._exceptions: dict[str, BaseException] = {}
 
@@ -129,18 +133,29 @@ class Session:
                 )
             overrides = {**self._overrides, **changes}
             overrides = {key: value for key, value in overrides.items() if value is not None}
-            self._settings = configuration.load(directory=self._directory, **overrides)
-            self._overrides = overrides
+            settings = configuration.load(directory=self._directory, **overrides)
+            if self._engine is not None and _keeps(settings) and not self.is_persistent:
+                raise ConfigurationError(
+                    f"execution {settings.execution} needs a store that lasts, and a private one is in use: "
+                    "select it before the first transformation, or call seamless.close() first"
+                )
+            self._settings, self._overrides = settings, overrides
 
     def follow(self, other: Session) -> None:
         """Be configured as another one."""
         self._overrides, self._directory, self._settings = dict(other._overrides), other._directory, other._settings
 
-    def set_directory(self, directory: str | None) -> None:
-        """Where configuration files are looked for."""
+    def set_directory(self, directory: str) -> None:
+        """Where configuration files are looked for; they are read again."""
+        if not os.path.isdir(directory):
+            raise ConfigurationError(f"{directory} is not a directory")
         with self._lock:
-            self._directory = directory
-            self._settings = None
+            before, self._directory = self._directory, directory
+            try:
+                self.configure()
+            except ConfigurationError:
+                self._directory = before
+                raise
 
     @property
     def nparallel(self) -> int:
@@ -150,8 +165,7 @@ class Session:
     @property
     def is_persistent(self) -> bool:
         """Whether results outlive this process."""
-        settings = self.settings
-        return settings.wants_store or settings.execution == "queue"
+        return _keeps(self.settings)
 
     # -- the engine ---------------------------------------------------------------------------
     @property
@@ -168,7 +182,7 @@ class Session:
         engine = self.engine
         if self.frame is None and self.settings.execution == "spawn" and isinstance(engine, _python_session()):
             if not engine.workers:
-                engine.spawn(os.cpu_count() or 1)
+                engine.spawn(self.workers or os.cpu_count() or 1)
             if engine.broken is not None:
                 raise SeamlessError(engine.broken)
         return engine
@@ -374,6 +388,11 @@ class Session:
             stack.pop()
 
 
+def _keeps(settings: Settings) -> bool:
+    """Whether results go into a store that lasts: where one is wanted, or the queue is to run the jobs."""
+    return settings.wants_store or settings.execution == "queue"
+
+
 def _python_session() -> type[PythonSession]:
     from seamless_queue.pythonsession import PythonSession
 
@@ -444,6 +463,8 @@ def _forget_in_child() -> None:
         import ctypes
 
         former.put_back(former.engine)
+        if isinstance(former.engine, _python_session()):
+            former.engine.let_go_in_child()
         # For good: to close a connection to SQLite or a socket here would be felt by the parent.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(former))
 

@@ -35,6 +35,7 @@ def spawn(n: int | None = None) -> None:
             f"there are {engine.workers} workers already, not {wanted}: call seamless.close() first for another number"
         )
     current.configure(execution="spawn")
+    current.workers = wanted
     if not engine.workers:
         engine.spawn(wanted)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
@@ -42,6 +42,12 @@ class Phase(Enum):
     CANCELED = "canceled"
 
 
+#: What people find when they look for what it can do.
+PUBLIC = [
+    *("buffer", "cancel", "cancel_async", "celltype", "clear_exception", "computation", "compute", "construct"),
+    *("construction", "exception", "is_cached", "is_cached_async", "logs", "meta", "result_checksum", "run"),
+    *("scratch", "start", "status", "task", "transformation_checksum", "value"),
+]
 #: Inputs from this size on are given up as soon as they have served.
 LARGE_BYTES = 1 << 20
 SETTLED = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELED})
@@ -103,6 +109,8 @@ class Transformation(Generic[R]):
         self.dependents: list[Transformation[Any]] = []
         self.ticket: Ticket | None = None
         self.in_background = False
+        #: a label that wins over the session's
+        self.stage: str | None = None
         self.cancel_wanted = False
         self.was_known = False
         self.gone_result: str | None = None
@@ -149,6 +157,10 @@ class Transformation(Generic[R]):
             raise RuntimeError("task() needs a running event loop; use run() outside of one") from None
         self.start()
         return loop.create_task(self._value_later())
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """`await tf` is its value, as `await tf.task()`."""
+        return self.task().__await__()
 
     async def computation(self, require_value: bool = False) -> Checksum | None:
         """The result's checksum, without blocking the event loop; None if it failed."""
@@ -282,6 +294,15 @@ class Transformation(Generic[R]):
         """Whether the result's bytes need not be kept."""
         return self._options.scratch
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("meta", "scratch"):
+            raise AttributeError(f"a transformation is frozen: set {name} on its transformer before the call")
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        # What is between the scheduler and us is nobody else's business.
+        return PUBLIC
+
     def __repr__(self) -> str:
         known = f", {self.identity[:10]}…" if self.is_identifiable else ""
         why = f", {self._error.splitlines()[0]}" if self._error else ""
@@ -379,6 +400,8 @@ class Transformation(Generic[R]):
 
     def announce(self) -> None:
         """Wake who waits for it."""
+        if self._options.direct_print and not self.was_known and not session.current().runs_here:
+            print(self.logs, end="", flush=True)
         if self._event is not None:
             self._event.set()
         self._call_back()

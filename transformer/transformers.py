@@ -22,6 +22,11 @@ R = TypeVar("R")
 LANGUAGES = ("python", "bash")
 #: What a value of these celltypes is for a command or a function: a directory.
 DIRECTORIES = ("folder", "deepfolder")
+#: What can be set on a transformer.
+SETTINGS = (
+    *("celltypes", "args", "modules", "globals", "environment", "name"),
+    *("meta", "scratch", "local", "direct_print", "driver", "allow_input_fingertip"),
+)
 #: Celltypes that no result can have.
 NOT_FOR_RESULTS = ("deepfolder", "module")
 
@@ -50,6 +55,8 @@ class Transformer(Generic[P, R]):
     def __init__(self, code: Callable[P, R] | str | Transformer[P, R], language: str | None = None) -> None:
         self._recipe: Recipe | None = None
         if isinstance(code, Transformer):
+            if language not in (None, code.language):
+                raise TypeError(f"{code!r} has a language already, it cannot become {language}")
             self._copy(code)
             return
         self._language = language or "python"
@@ -150,6 +157,14 @@ class Transformer(Generic[P, R]):
             raise TypeError(f"local must be True, False or None, not {value!r}")
         self._local = value
         self._changed()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A setting with a slip of the pen would otherwise be kept and do nothing.
+        if not (name.startswith("_") or name in SETTINGS or hasattr(type(self), name)):
+            raise AttributeError(f"a transformer has no setting {name!r}; its settings are {', '.join(SETTINGS)}")
+        if name == "environment" and not isinstance(value, Environment):
+            raise TypeError(f"environment must be an Environment, not {type(value).__name__}")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         return f"<{self.mode} {self.language} transformer {self.name}>"
@@ -297,6 +312,8 @@ def _pinned(key: str, value: Any, celltype: str) -> tuple[str, Content | None]:
         return value.hex(), None
     if isinstance(value, Buffer):
         return value.get_checksum().hex(), value.data
+    if isinstance(value, list | tuple | dict):
+        _refuse_inside(key, value)
     try:
         content = serialize(value, celltype)
     except (TypeError, ValueError) as exc:
@@ -304,6 +321,12 @@ def _pinned(key: str, value: Any, celltype: str) -> tuple[str, Content | None]:
     if isinstance(content, bytes):
         return session.digest().of(content), content
     return session.digest().of_parts(content.parts), content
+
+
+def _refuse_inside(key: str, value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
+    """A transformation has no value yet, and its text is nobody's wish."""
+    if any(isinstance(part, Transformation) for part in (value.values() if isinstance(value, dict) else value)):
+        raise TypeError(f"argument {key!r} holds a transformation: pass each as an argument of its own (such as *args)")
 
 
 def _entry(celltype: str, checksum: str | None) -> PinEntry:

@@ -124,7 +124,7 @@ def _code_argument(value: Any) -> tuple[str | None, str]:
 
 # -- what comes with Python ------------------------------------------------------------------
 def _is_standard(value: Any) -> bool:
-    """Whether a function or class comes with Python: its source would not run outside of its module."""
+    """Whether a function or class comes with Python, or with us: its source would not run outside of its module."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not (callable(value) and isinstance(module, str) and isinstance(name, str)):
         return False
@@ -135,6 +135,8 @@ def _comes_with_python(module: str) -> bool:
     """By its file, because a user's module may be called `test` or `code`."""
     file = getattr(sys.modules[module], "__file__", None)
     library = os.path.dirname(os.__file__)
+    if module.partition(".")[0] in ("seamless", "seamless_queue"):
+        return True
     known = module.partition(".")[0] in sys.stdlib_module_names and module != "__main__"
     return known and (file is None or (file.startswith(library) and "site-packages" not in file))
 

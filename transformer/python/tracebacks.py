@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from traceback import FrameSummary, StackSummary, TracebackException
 
@@ -15,6 +16,8 @@ _OURS = (
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
     os.path.dirname(os.path.abspath(seamless_queue.__file__)) + os.sep,
 )
+#: Errors of ours are called by their bare names.
+_OUR_ERRORS = re.compile(r"^seamless(?:_queue)?\.[\w.]+\.(?=\w+: )", re.MULTILINE)
 _USERS = (FILE_PREFIX, f"{DIRECTORY}/")
 
 
@@ -64,4 +67,4 @@ def _clean(told: TracebackException) -> None:
 
 
 def _readable(text: str) -> str:
-    return text.replace(f"{NAME}.", "")
+    return _OUR_ERRORS.sub("", text.replace(f"{NAME}.", ""))
