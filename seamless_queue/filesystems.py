@@ -35,6 +35,8 @@ NETWORK_FUSE = ("fuse.sshfs", "fuse.gluster", "fuse.ceph", "fuse.s3", "fuse.gcs"
 
 #: A disk with less space than this is full for all we want to do.
 FULL_BYTES = 1 << 20
+#: A disk on which so much can be written is not full any more.
+PROBE_BYTES = 1 << 20
 
 _unique = count()
 
@@ -81,6 +83,17 @@ def has_no_room(path: str) -> bool:
     """Whether the disk that holds `path` is as good as full."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize < FULL_BYTES
+
+
+def can_write(directory: str) -> bool:
+    """Whether a disk that was full takes a file again; tried out."""
+    path = os.path.join(directory, f".probe-{unique_name()}")
+    try:
+        write_new_file(path, (bytes(PROBE_BYTES),))
+    except OSError:
+        return False
+    os.unlink(path)
+    return True
 
 
 def copy_descriptor(source: int, target: int, size: int) -> None:

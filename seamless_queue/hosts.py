@@ -1,8 +1,17 @@
-"""What hosts of jobs without a parent have in common (clerk.Host): nobody to listen to, nobody to tell."""
+"""Hosts of jobs without a parent (clerk.Host): nobody to listen to, nobody to tell."""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from . import workdir
+from .broker.states import Outcome
+from .lane import Lane, Ticket
+
+if TYPE_CHECKING:
+    from .pythonsession import PythonSession
 
 
 class Parentless:
@@ -21,3 +30,49 @@ class Parentless:
 
     def announce(self) -> None:
         """Nobody else claims from this lane."""
+
+
+class Here(Parentless):
+    """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
+
+    interval: float | None = None
+
+    def __init__(self, session: PythonSession) -> None:
+        self._session = session
+        self._never, self._end = os.pipe()
+
+    @property
+    def workplace(self) -> workdir.Workplace:
+        """A place for one command; threads do not share it."""
+        return workdir.Workplace(self._session.store.work, self._session.worker_id, reuse=False)
+
+    @property
+    def watch(self) -> Here:
+        """Nobody speaks to a command that runs here but Ctrl-C."""
+        return self
+
+    @property
+    def lane(self) -> Lane:
+        """The session's."""
+        return self._session.lane
+
+    def wait_for(self, ticket: Ticket) -> None:
+        """Wait for a job that another thread or process runs."""
+        self._session.watch_others()
+        ticket.wait()
+
+    def fileno(self) -> int:
+        """Never readable."""
+        return self._never
+
+    def check(self) -> Outcome | None:
+        """Nothing stops it."""
+        return None
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Nobody looks on."""
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._never)
+        os.close(self._end)

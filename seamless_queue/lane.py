@@ -108,6 +108,8 @@ class Lane:
         self.executing: dict[int, Running] = {}
         #: told of every attempt that was made here, once it is published: for a worker, whose parent waits for news
         self.on_published: Callable[[Running, Finished, Consequences], None] | None = None
+        #: told of every wish that is taken back here
+        self.on_withdrawn: Callable[[Ticket], None] | None = None
         self._unpublished: list[Running] = []
         self._open: dict[int, Ticket] = {}
         self._by_checksum: dict[str, Ticket] = {}
@@ -251,6 +253,8 @@ class Lane:
                 ids = (ticket.request_id, *ticket.also)
                 consequences = merged([progress.cancel_request(connection, id_, why) for id_ in ids])
             self._settle(ticket, error=why, canceled=True)
+            if self.on_withdrawn is not None:
+                self.on_withdrawn(ticket)
             self.clerk.handle(consequences)
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
@@ -37,8 +36,16 @@ class Member:
     #: told to rest after its current job
     held: bool = False
     left: bool = False
+    #: by its parent, who could not make it stop otherwise
+    killed: bool = False
     #: what it runs, for people
     current: Message | None = field(default=None, repr=False)
+
+    def kill(self) -> None:
+        """End it at once; its parent buries it."""
+        self.killed = True
+        with suppress(ProcessLookupError):
+            self.process.kill()
 
 
 class WorkerPool:
@@ -115,6 +122,11 @@ class WorkerPool:
         return sum(member.idle for member in self.members)
 
     @property
+    def blocked_count(self) -> int:
+        """Workers whose jobs only wait."""
+        return sum(member.blocked for member in self.members)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no worker has anything to do."""
         return all(member.idle for member in self.members)
@@ -136,6 +148,8 @@ class WorkerPool:
         for member in self.members:
             member.channel.send({"order": mode.value})
             member.idle = False
+            # Whoever rested may work again.
+            member.held = member.held and mode is not Mode.WORK
 
     def bury(self, member: Member, mark_of_store: str) -> str:
         """A worker has gone: make sure of it, and of all that it started; how it ended, in words."""
@@ -167,8 +181,15 @@ class WorkerPool:
     def kill(self) -> None:
         """End all workers at once; the caller buries them."""
         for member in self.members:
-            with suppress(ProcessLookupError):
-                os.kill(member.process.pid, signal.SIGKILL)
+            member.kill()
+
+    def end(self) -> None:
+        """End all workers at once, and see them dead; there will be no others."""
+        self.kill()
+        for member in self.members:
+            member.process.wait()
+            member.channel.close()
+        self.members.clear()
 
 
 def _idle_since(member: Member) -> float:

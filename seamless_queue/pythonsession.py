@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from . import owner, private, reclaim, workdir
-from .broker import claims, sessions
+from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import Outcome
@@ -29,7 +27,8 @@ from .channel import Message
 from .clerk import functions_named
 from .doorbell import Doorbell, ring
 from .errors import SeamlessError
-from .hosts import Parentless
+from .filesystems import can_write, is_disk_full
+from .hosts import Here
 from .lane import Lane, Ticket
 from .pool import Member, WorkerPool
 from .settings import Settings
@@ -45,6 +44,8 @@ LOOK_LONGEST_SECONDS = 0.2
 RECLAIM_SECONDS = 1.0
 #: How long a worker has to give up a canceled job, and all of them to leave at the end.
 STOP_SECONDS = 2.0
+#: How often a disk that was full is tried.
+PROBE_SECONDS = 1.0
 #: So many workers more than wanted, while others only wait.
 LENT_WORKERS = 2
 
@@ -79,9 +80,13 @@ class PythonSession:
         self._selector = selectors.DefaultSelector()
         self._closing = False
         self._look_pause = LOOK_SECONDS
-        self._due = dict.fromkeys(("renew", "reclaim"), time.monotonic() + RECLAIM_SECONDS)
-        self._doomed: dict[int, float] = {}
-        #: why no worker can be had any more
+        self._due = dict.fromkeys(("renew", "reclaim", "probe"), time.monotonic() + RECLAIM_SECONDS)
+        #: workers' processes and the jobs that they have to stop, and until when
+        self._doomed: dict[tuple[int, int], float] = {}
+        #: workers that are dead, but not in the table yet: why, and whether their jobs are to blame
+        self._dead: dict[int, tuple[str, bool]] = {}
+        self._disk_is_full = False
+        #: why nothing can be run any more
         self.broken: str | None = None
         if not settings.private:
             self._sweep()
@@ -95,6 +100,8 @@ class PythonSession:
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
         """Submit, and wake who is to run it."""
         with self.lock:
+            if self.broken is not None:
+                raise SeamlessError(self.broken)
             tickets = self.lane.submit(requests, staged)
             waiting = sum(not ticket.done for ticket in tickets)
             if waiting and requests[0].lane == QUEUE_LANE:
@@ -141,13 +148,25 @@ class PythonSession:
         with self.lock:
             if not self.lane.withdraw(ticket, why):
                 return False
-            stopping = claims.worker_to_stop(self.store.database, ticket.job_id)
-            for member in self._pool.members if self._pool is not None else ():
-                if member.id == stopping:
-                    member.channel.send({"order": "check"})
-                    self._doomed[member.process.pid] = time.monotonic() + STOP_SECONDS
+            self._stop(ticket.job_id)
         ring([self._bell.address])
         return True
+
+    def _stop(self, job_id: int | None) -> None:
+        """Nobody wants the job any more: a worker of ours that runs it has to stop, or is killed."""
+        stopping = claims.worker_to_stop(self.store.database, job_id)
+        for member in self._pool.members if self._pool is not None else ():
+            if job_id is not None and member.id is not None and member.id == stopping:
+                member.channel.send({"order": "check"})
+                self._doomed[member.process.pid, job_id] = time.monotonic() + STOP_SECONDS
+
+    def _on_stopped(self, job_id: int) -> None:
+        """What the code of a stopped job has asked for is not wanted either, unless by others."""
+        with self.store.database.transaction() as connection:
+            children, consequences = progress.cancel_children(connection, job_id)
+        self.lane.clerk.handle(consequences)
+        for child in children:
+            self._stop(child)
 
     def close(self) -> int:
         """End the session: its workers leave, what has not ended is canceled; how many that were."""
@@ -160,8 +179,9 @@ class PythonSession:
             self._listener.join()
         with self.lock:
             withdrawn = self._give_up("the session was closed")
+            left = self.lane.abandon("the session was closed; the queue goes on without it")
             self._end()
-        self._tell(withdrawn)
+        self._tell([*withdrawn, *left])
         return len(withdrawn)
 
     def let_go_in_child(self) -> None:
@@ -178,25 +198,50 @@ class PythonSession:
                 self._listener.start()
 
     def _run(self) -> None:
-        while not self._closing:
-            ready = self._selector.select(self._pause())
+        try:
+            while not self._closing:
+                self._turn(self._selector.select(self._pause()))
             with self.lock:
-                ended = self._take_in([key.data for key, _ in ready if key.data is not None])
+                ended = self._dismiss()
+            self._tell(ended)
+        except BaseException as exc:
+            self._fail(f"the session has failed: {type(exc).__name__}: {exc}")
+            raise
+
+    def _turn(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
+        """Look after workers and tickets once. What a full disk keeps from being done is done later."""
+        ended, left = list[Ticket](), list[Ticket]()
+        try:
+            with self.lock:
+                self._take_in([key.data for key, _ in ready if key.data is not None], ended)
+                self._bury_dead(ended)
                 ended += self._look(any(key.data is None for key, _ in ready))
-                # A pool takes such jobs by itself.
-                left = self.lane.left_to_us() if self._pool is None and self.lane.has_strangers else []
+                if self._pool is None and self.lane.has_strangers:
+                    # A pool takes such jobs by itself.
+                    left = self.lane.left_to_us()
                 self._keep_lease()
                 self._keep_pool()
-            self._tell(ended)
-            if left:
-                self._on_left(left)
-        with self.lock:
-            ended = self._dismiss()
+        except Exception as exc:
+            self._pass_over_full_disk(exc)
         self._tell(ended)
+        if left:
+            self._on_left(left)
 
     def _tell(self, ended: list[Ticket]) -> None:
-        if ended:
-            self._on_ended(ended)
+        try:
+            if ended:
+                self._on_ended(ended)
+        except Exception as exc:
+            self._pass_over_full_disk(exc)
+
+    def _fail(self, why: str) -> None:
+        """Nobody is left to say how anything has ended: so all ends here."""
+        with self.lock:
+            self.broken = why
+            if self._pool is not None:
+                self._pool.end()
+            ended = self.lane.abandon(why)
+        self._on_ended(ended)
 
     def _pause(self) -> float:
         with self.lock:
@@ -211,8 +256,8 @@ class PythonSession:
         """Whether jobs may be run by others than our pool."""
         return self.lane.open_count > 0 and (self._pool is None or self.lane.has_strangers)
 
-    def _take_in(self, members: list[Member]) -> list[Ticket]:
-        ended = []
+    def _take_in(self, members: list[Member], ended: list[Ticket]) -> None:
+        """Listen to workers; what has ended by what they say is added to the list."""
         for member in members:
             try:
                 messages = self._pool.receive(member) if self._pool is not None else []
@@ -221,15 +266,22 @@ class PythonSession:
                 continue
             for message in messages:
                 ended += self._on_message(member, message)
-        return ended
 
     def _on_message(self, member: Member, message: Message) -> list[Ticket]:
         event = message["event"]
         if event == "full":
-            print("seamless: the disk is full; free some space, work goes on by itself", file=sys.stderr)
-        if event != "ended" or message["again"] or self._pool is None:
+            self._note_full_disk()
+        elif event == "withdrawn":
+            self._stop(message["id"])
+        elif event == "ended":
+            return self._on_end(member, message)
+        return []
+
+    def _on_end(self, member: Member, message: Message) -> list[Ticket]:
+        if self._doomed.pop((member.process.pid, message["id"]), None) is not None:
+            self._on_stopped(message["id"])
+        if message["again"] or self._pool is None:
             return []
-        self._doomed.pop(member.process.pid, None)
         self._pool.spread_news()
         ticket = self.lane.on_ended(message["job"], Outcome(message["outcome"]), message["result"], message["error"])
         if ticket is None:
@@ -243,11 +295,11 @@ class PythonSession:
             self._bell.clear()
             if self._pool is not None:
                 self._pool.spread_news()
-        if self.lane.open_count and (rung or self._waits_for_others()):
-            if self._is_due("reclaim", RECLAIM_SECONDS):
-                self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
-            return self.lane.look()
-        return []
+        blocked = self._pool is not None and self._pool.blocked_count > 0
+        if (blocked or self._waits_for_others()) and self._is_due("reclaim", RECLAIM_SECONDS):
+            self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+            self.lane.take_over()
+        return self.lane.look() if self.lane.open_count and (rung or self._waits_for_others()) else []
 
     def _keep_lease(self) -> None:
         if self._is_due("renew", RENEW_SECONDS):
@@ -261,8 +313,10 @@ class PythonSession:
         if pool is None or self.broken is not None:
             return
         self._kill_doomed(pool)
+        if self._disk_is_full and not self._has_room_again(pool):
+            return
         pool.hold_excess()
-        blocked = sum(member.blocked for member in pool.members)
+        blocked = pool.blocked_count
         wanted = pool.size + min(LENT_WORKERS, blocked)
         if blocked == len(pool.members):
             # Somebody has to run what all of them wait for.
@@ -276,16 +330,14 @@ class PythonSession:
 
     def _kill_doomed(self, pool: WorkerPool) -> None:
         now = time.monotonic()
+        late = {pid for (pid, _), moment in self._doomed.items() if moment <= now}
         for member in pool.members:
-            if self._doomed.get(member.process.pid, now + 1) <= now:
+            if member.process.pid in late and not member.killed:
                 # It holds the interpreter in foreign code and cannot even hear us.
-                with suppress(ProcessLookupError):
-                    os.kill(member.process.pid, signal.SIGKILL)
-                del self._doomed[member.process.pid]
+                member.kill()
 
     def _bury(self, member: Member) -> list[Ticket]:
         self._selector.unregister(member.channel)
-        self._doomed.pop(member.process.pid, None)
         if self._pool is None:
             return []
         try:
@@ -293,14 +345,45 @@ class PythonSession:
         except SeamlessError as exc:
             self.broken = str(exc)
             return self._give_up(str(exc))
-        if how == "left" or member.id is None:
-            return []
-        with self.store.database.transaction() as connection:
-            consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
-        self.lane.clerk.handle(consequences)
-        workdir.remove_those_of(self.store.work, member.id)
-        self._pool.spread_news()
-        return self.lane.look()
+        if how != "left" and member.id is not None:
+            # Killed for the sake of one job, which is canceled: others that it had begun are not to blame.
+            self._dead[member.id] = (f"worker {how}", not member.killed)
+        for pid, job_id in [doom for doom in self._doomed if doom[0] == member.process.pid]:
+            del self._doomed[pid, job_id]
+            self._on_stopped(job_id)
+        return []
+
+    def _bury_dead(self, ended: list[Ticket]) -> None:
+        """What dead workers had begun is run again, or has failed."""
+        while self._dead:
+            worker_id, (why, charge) = next(iter(self._dead.items()))
+            with self.store.database.transaction() as connection:
+                consequences = sessions.bury_worker(connection, self.id, worker_id, why, charge=charge)
+            del self._dead[worker_id]
+            self.lane.clerk.handle(consequences)
+            workdir.remove_those_of(self.store.work, worker_id)
+            if self._pool is not None:
+                self._pool.spread_news()
+            ended += self.lane.look()
+
+    # -- the disk -----------------------------------------------------------------------------
+    def _pass_over_full_disk(self, exc: Exception) -> None:
+        if not is_disk_full(exc):
+            raise exc
+        self._note_full_disk()
+
+    def _note_full_disk(self) -> None:
+        """Said once; workers that have met it rest until there is room again."""
+        if not self._disk_is_full:
+            self._disk_is_full = True
+            print("seamless: the disk is full; free some space, work goes on by itself", file=sys.stderr)
+
+    def _has_room_again(self, pool: WorkerPool) -> bool:
+        if not self._is_due("probe", PROBE_SECONDS) or not can_write(self.store.work):
+            return False
+        self._disk_is_full = False
+        pool.order(Mode.WORK)
+        return True
 
     def _give_up(self, why: str) -> list[Ticket]:
         tickets = self.lane.own_tickets()
@@ -318,23 +401,26 @@ class PythonSession:
         deadline = time.monotonic() + STOP_SECONDS
         while pool.members:
             for key, _ in self._selector.select(0.1):
-                if key.data is not None:
-                    with suppress(SeamlessError):
-                        ended += self._take_in([key.data])
+                if key.data is None:
+                    self._bell.clear()
+                else:
+                    self._take_in([key.data], ended)
             if time.monotonic() > deadline:
                 pool.kill()
         return ended
 
     def _end(self) -> None:
-        with self.store.database.transaction() as connection:
-            consequences = sessions.end_session(connection, self.id, "the session ended")
-        self.lane.clerk.handle(consequences)
-        self.host.close()
-        self._bell.close()
-        self._selector.close()
-        self.store.close()
-        if self._settings.private:
-            private.remove(self.store.path)
+        try:
+            with self.store.database.transaction() as connection:
+                consequences = sessions.end_session(connection, self.id, "the session ended")
+            self.lane.clerk.handle(consequences)
+        finally:
+            self.host.close()
+            self._bell.close()
+            self._selector.close()
+            self.store.close()
+            if self._settings.private:
+                private.remove(self.store.path)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -347,49 +433,3 @@ class PythonSession:
 def _search_path() -> list[str]:
     """Where the caller's modules are found; the worker may be in another directory."""
     return [os.path.abspath(entry) for entry in sys.path]
-
-
-class Here(Parentless):
-    """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
-
-    interval: float | None = None
-
-    def __init__(self, session: PythonSession) -> None:
-        self._session = session
-        self._never, self._end = os.pipe()
-
-    @property
-    def workplace(self) -> workdir.Workplace:
-        """A place for one command; threads do not share it."""
-        return workdir.Workplace(self._session.store.work, self._session.worker_id, reuse=False)
-
-    @property
-    def watch(self) -> Here:
-        """Nobody speaks to a command that runs here but Ctrl-C."""
-        return self
-
-    @property
-    def lane(self) -> Lane:
-        """The session's."""
-        return self._session.lane
-
-    def wait_for(self, ticket: Ticket) -> None:
-        """Wait for a job that another thread or process runs."""
-        self._session.watch_others()
-        ticket.wait()
-
-    def fileno(self) -> int:
-        """Never readable."""
-        return self._never
-
-    def check(self) -> Outcome | None:
-        """Nothing stops it."""
-        return None
-
-    def follow(self, stdout: str | None, stderr: str) -> None:
-        """Nobody looks on."""
-
-    def close(self) -> None:
-        """Give the descriptors back."""
-        os.close(self._never)
-        os.close(self._end)

@@ -23,7 +23,7 @@ from .clerk import Clerk, functions_named
 from .doorbell import Doorbell
 from .errors import SeamlessError
 from .events import Event, EventKind, event_of
-from .filesystems import is_disk_full, unique_name
+from .filesystems import can_write, is_disk_full
 from .pool import Member, WorkerPool
 from .settings import Settings
 from .signals import STOP_SIGNALS, handled, waking
@@ -39,8 +39,6 @@ SAME_SIGNAL_SECONDS = 0.02
 RECLAIM_SECONDS = 5.0
 #: How long workers have to leave after the second signal.
 STOP_SECONDS = 5.0
-#: A disk on which so much can be written is not full any more.
-PROBE_BYTES = 1 << 20
 
 
 class Server:
@@ -249,15 +247,8 @@ class Server:
 
     def _probe_disk(self) -> None:
         """Resume once a file can be written again."""
-        path = os.path.join(self._store.buffers.directory, ".new", unique_name())
-        try:
-            with open(path, "xb") as file:
-                file.write(bytes(PROBE_BYTES))
-        except OSError:
+        if not can_write(os.path.join(self._store.buffers.directory, ".new")):
             return
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
         self._paused = None
         self._say_paused(None)
         self._pool.order(Mode.WORK)

@@ -119,6 +119,7 @@ class Worker:
         self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
         self.lane.on_published = self._tell_published
+        self.lane.on_withdrawn = self._tell_withdrawn
         self.watch = self
         self.minder = Minder(self)
         reuse = processes.adopt_orphans()
@@ -453,6 +454,10 @@ class Worker:
             done = Done(running, finished, Staged(), 0.0)
             self.channel.send(_ended(done, finished, consequences, None))
 
+    def _tell_withdrawn(self, ticket: Ticket) -> None:
+        """The current job's code has taken a wish back: another worker may have to stop."""
+        self.channel.send({"event": "withdrawn", "id": ticket.job_id})
+
     def _report_failure(self, request_id: int, error: str) -> None:
         self.channel.send({"event": "failed", "request": request_id, "error": error})
 
@@ -482,7 +487,12 @@ def _ended(done: Done, finished: Finished, consequences: Consequences, content: 
 
 
 def _about(running: Running) -> Message:
-    return {"job": running.checksum, "request": running.request_id, "command": running.command}
+    return {
+        "id": running.job_id,
+        "job": running.checksum,
+        "request": running.request_id,
+        "command": running.command,
+    }
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from . import session
 from .labels import label
+from .queueing import warn_without_server
 from .transformation import Phase, Transformation, refuse_to_block, set_if_waited_for
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _parallel(transformations: Iterable[Transformation[R]], stage: str | None) -
             elif current.runs_here:
                 current.scheduler.wait(one)
             else:
+                warn_without_server(current)
                 batch.wait()
     finally:
         batch.close()
@@ -205,7 +207,7 @@ class Batch(Generic[R]):
             self._list.note(self._index, one)
         self._index += 1
         if self._progress is not None:
-            self._progress.advance(one)
+            self._progress.advance()
         return one
 
     def close(self) -> None:

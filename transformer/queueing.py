@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 def submit_all(session: Session, wanted: Sequence[Transformation[Any]], scheduler: Scheduler) -> None:
     """Submit these and what they depend on, upstream first, all whose upstream is submitted in one transaction."""
-    _warn_without_server(session)
     for level in _levels(wanted):
         fresh = []
         for one in level:
@@ -44,8 +43,10 @@ def submit_all(session: Session, wanted: Sequence[Transformation[Any]], schedule
             scheduler.note_tickets(fresh, tickets)
 
 
-def _warn_without_server(session: Session) -> None:
-    """What is submitted waits for a server, maybe for ever: that is said once."""
+def warn_without_server(session: Session) -> None:
+    """Somebody waits for the queue, maybe for ever: that is said once."""
+    if not session.runs_in_queue:
+        return
     with session.engine.lock:
         addresses = sessions.queue_addresses(session.engine.store.database)
     if not addresses and not session.has_warned:

@@ -20,6 +20,7 @@ from seamless_queue.errors import SeamlessError
 
 from .errors import describe_failure
 from .labels import label
+from .queueing import submit_all, warn_without_server
 from .transformation import Phase
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ class Scheduler:
     def start(self, wanted: Sequence[Transformation[Any]], *, background: bool) -> None:
         """Submit these, and what they depend on, as soon as their inputs are known; to the queue at once."""
         if self._session.runs_in_queue:
-            from .queueing import submit_all
-
             submit_all(self._session, wanted, self)
             return
         with self._lock:
@@ -225,6 +224,7 @@ class Scheduler:
     def wait(self, wanted: Transformation[Any]) -> None:
         """Wait until it has ended. Where nobody else runs what it needs, this thread does."""
         if not self._session.runs_here:
+            warn_without_server(self._session)
             wanted.wait()
             return
         path = [wanted]

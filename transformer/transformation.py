@@ -184,10 +184,12 @@ class Transformation(Generic[R]):
                 path.append(unknown)
                 continue
             known = one.phase is Phase.DONE or (one.is_identifiable and one.look_up() is not None)
-            if not known or one is self or one.phase is not Phase.NEW:
+            if known and one.phase is Phase.NEW:
+                # What is known has ended as soon as it is started.
+                session.current().scheduler.start([one], background=False)
+            if not known or one is self or not one.is_settled:
                 return known and one is self
-            # What is known has ended as soon as it is started.
-            session.current().scheduler.start([path.pop()], background=False)
+            path.pop()
 
     async def is_cached_async(self) -> bool:
         """The same as `is_cached`, which never blocks for long."""

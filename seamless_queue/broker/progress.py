@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .records import QUEUE_LANE, Consequences
-from .states import LIVE, UNFINISHED, JobState, RequestState, among, either, move
+from .records import QUEUE_LANE, Consequences, merged
+from .states import IS_LIVE, LIVE, UNFINISHED, JobState, RequestState, among, either, move
 
 _keyable = move(RequestState.WAITING, RequestState.KEYABLE)
 MARK_KEYABLE = f"""UPDATE requests SET {_keyable.set} WHERE id = ? AND {_keyable.guard}
@@ -35,6 +35,7 @@ DEPENDENTS = f"""SELECT DISTINCT dependencies.request_id, dependencies.path FROM
 _canceled = move(*LIVE, RequestState.CANCELED)
 CANCEL = f"""UPDATE requests SET {_canceled.set}, finished = ?, error = ?, deliverer = NULL
     WHERE id = ? AND {_canceled.guard} RETURNING lane, command, outputs, job_id"""
+CHILDREN = f"SELECT id, job_id FROM requests WHERE parent = ? AND {among(*LIVE)} AND {IS_LIVE}"
 STILL_WANTED = f"""SELECT lane FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
     ORDER BY lane = {QUEUE_LANE} DESC, id LIMIT 1"""
 _ready_canceled = move(JobState.READY, JobState.CANCELED)
@@ -113,6 +114,13 @@ def cancel_request(connection: Any, request_id: int, why: str = "canceled") -> C
     dependents = _dependents(connection, request_id, command, why)
     taken_back = Consequences(ended=ended, sessions=_sessions([(request_id, lane)]))
     return taken_back.and_then(_fail_all(connection, dependents))
+
+
+def cancel_children(connection: Any, job_id: int) -> tuple[list[int], Consequences]:
+    """Take back what the code of a job has asked for, which has been stopped; the jobs that this was."""
+    rows = connection.execute(CHILDREN, (job_id,)).fetchall()
+    why = "what asked for it was canceled"
+    return [row[1] for row in rows if row[1]], merged([cancel_request(connection, row[0], why) for row in rows])
 
 
 def _release_job(connection: Any, job_id: int) -> None:

@@ -98,7 +98,7 @@ def ended_well(background: Background, status: int = 0, err: str | None = "") ->
     ended = finished(background)
     assert ended.status == status, ended.err + ended.out.decode()
     if err is not None:
-        assert ended.err == err
+        assert ended.err == err, ended.err
     return ended.out.decode()
 
 
