@@ -12,7 +12,7 @@ from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .buffers import Staged
 from .clerk import Functions, Host
-from .errors import Fenced, SeamlessError
+from .errors import Fenced, SeamlessError, printable
 from .filesystems import has_no_room, is_disk_full
 from .store import Store
 
@@ -34,7 +34,7 @@ def _execute(store: Store, functions: Functions, running: Running, host: Host, s
         if is_disk_full(exc):
             return Finished(Outcome.RELEASED, error="the disk is full")
         expected = isinstance(exc, SeamlessError | OSError)
-        return Finished(Outcome.FAILED, error=str(exc) if expected else f"{type(exc).__name__}: {exc}")
+        return Finished(Outcome.FAILED, error=printable(str(exc) if expected else f"{type(exc).__name__}: {exc}"))
 
 
 def _blame_the_disk(finished: Finished, directory: str) -> Finished:

@@ -28,7 +28,11 @@ from __future__ import annotations
 
 def printable(text: str) -> str:
     """Text that every table, message and terminal takes: bytes of names that are not UTF-8 as \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # Halves of characters, which stand for no bytes.
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 class SeamlessError(Exception):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 
 from .errors import DiskFull, NetworkFileSystem
@@ -79,6 +79,16 @@ def is_disk_full(exc: BaseException) -> bool:
     return getattr(exc, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
+@contextmanager
+def passing_over_full_disk() -> Iterator[None]:
+    """What a full disk keeps from being done inside the block is left for later."""
+    try:
+        yield
+    except Exception as exc:
+        if not is_disk_full(exc):
+            raise
+
+
 def has_no_room(path: str) -> bool:
     """Whether the disk that holds `path` is as good as full."""
     status = os.statvfs(path)
@@ -87,7 +97,7 @@ def has_no_room(path: str) -> bool:
 
 def can_write(directory: str) -> bool:
     """Whether a disk that was full takes a file again; tried out."""
-    path = os.path.join(directory, f".probe-{unique_name()}")
+    path = os.path.join(directory, unique_name())
     try:
         write_new_file(path, (bytes(PROBE_BYTES),))
     except OSError:

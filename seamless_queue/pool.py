@@ -36,6 +36,8 @@ class Member:
     #: told to rest after its current job
     held: bool = False
     left: bool = False
+    #: jobs that it has to stop, and until when
+    doomed: dict[int, float] = field(default_factory=dict)
     #: by its parent, who could not make it stop otherwise
     killed: bool = False
     #: what it runs, for people
@@ -136,6 +138,25 @@ class WorkerPool:
         for member in self.members:
             if member.current is not None:
                 member.channel.send({"order": "check"})
+
+    def stop(self, worker_id: int, job_id: int, seconds: float) -> None:
+        """Have a worker stop a job, or be killed after so many seconds."""
+        for member in self.members:
+            if member.id == worker_id:
+                member.channel.send({"order": "check"})
+                member.doomed[job_id] = time.monotonic() + seconds
+
+    def kill_late(self) -> None:
+        """Kill those that did not stop: they hold the interpreter in foreign code and cannot even hear us."""
+        now = time.monotonic()
+        for member in self.members:
+            if not member.killed and any(until <= now for until in member.doomed.values()):
+                member.kill()
+
+    @property
+    def deadlines(self) -> list[float]:
+        """When workers are to be killed."""
+        return [until for member in self.members if not member.killed for until in member.doomed.values()]
 
     def spread_news(self) -> None:
         """Have the blocked workers look whether what they wait for has ended."""

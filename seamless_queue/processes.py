@@ -282,7 +282,14 @@ def kill_marked(marks: set[str]) -> int:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
             killed.add(process.pid)
-        psutil.wait_procs(found, timeout=1)
+        _wait_until_dead(found)
+
+
+def _wait_until_dead(found: Sequence[Any]) -> None:
+    """Not until they are reaped: whoever inherits them may take its time."""
+    deadline = time.monotonic() + 1
+    while any(_mark_of(process) is not None for process in found) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _mark_of(process: Any) -> str | None:

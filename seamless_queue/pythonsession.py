@@ -81,18 +81,19 @@ class PythonSession:
         self._closing = False
         self._look_pause = LOOK_SECONDS
         self._due = dict.fromkeys(("renew", "reclaim", "probe"), time.monotonic() + RECLAIM_SECONDS)
-        #: workers' processes and the jobs that they have to stop, and until when
-        self._doomed: dict[tuple[int, int], float] = {}
         #: workers that are dead, but not in the table yet: why, and whether their jobs are to blame
         self._dead: dict[int, tuple[str, bool]] = {}
         self._disk_is_full = False
+        #: a full disk kept something from being noticed: all is to be looked at
+        self._has_missed = False
         #: why nothing can be run any more
         self.broken: str | None = None
         if not settings.private:
             self._sweep()
 
     def _sweep(self) -> None:
-        """What the dead have left in the store goes: nobody else may ever come."""
+        """What the dead have left, in the store and elsewhere, goes: nobody else may ever come."""
+        private.sweep()
         self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
         reclaim.sweep(self.store, self.lane.clerk)
 
@@ -154,11 +155,9 @@ class PythonSession:
 
     def _stop(self, job_id: int | None) -> None:
         """Nobody wants the job any more: a worker of ours that runs it has to stop, or is killed."""
-        stopping = claims.worker_to_stop(self.store.database, job_id)
-        for member in self._pool.members if self._pool is not None else ():
-            if job_id is not None and member.id is not None and member.id == stopping:
-                member.channel.send({"order": "check"})
-                self._doomed[member.process.pid, job_id] = time.monotonic() + STOP_SECONDS
+        worker_id = claims.worker_to_stop(self.store.database, job_id)
+        if self._pool is not None and job_id is not None and worker_id is not None:
+            self._pool.stop(worker_id, job_id, STOP_SECONDS)
 
     def _on_stopped(self, job_id: int) -> None:
         """What the code of a stopped job has asked for is not wanted either, unless by others."""
@@ -215,7 +214,8 @@ class PythonSession:
             with self.lock:
                 self._take_in([key.data for key, _ in ready if key.data is not None], ended)
                 self._bury_dead(ended)
-                ended += self._look(any(key.data is None for key, _ in ready))
+                ended += self._look(self._has_missed or any(key.data is None for key, _ in ready))
+                self._has_missed = False
                 if self._pool is None and self.lane.has_strangers:
                     # A pool takes such jobs by itself.
                     left = self.lane.left_to_us()
@@ -223,6 +223,7 @@ class PythonSession:
                 self._keep_pool()
         except Exception as exc:
             self._pass_over_full_disk(exc)
+            self._has_missed = True
         self._tell(ended)
         if left:
             self._on_left(left)
@@ -249,7 +250,8 @@ class PythonSession:
             if self._waits_for_others():
                 pauses.append(self._look_pause)
                 self._look_pause = min(self._look_pause * 1.5, LOOK_LONGEST_SECONDS)
-            pauses.extend(max(0.0, moment - time.monotonic()) for moment in self._doomed.values())
+            if self._pool is not None:
+                pauses.extend(max(0.0, moment - time.monotonic()) for moment in self._pool.deadlines)
         return min(pauses)
 
     def _waits_for_others(self) -> bool:
@@ -278,7 +280,7 @@ class PythonSession:
         return []
 
     def _on_end(self, member: Member, message: Message) -> list[Ticket]:
-        if self._doomed.pop((member.process.pid, message["id"]), None) is not None:
+        if member.doomed.pop(message["id"], None) is not None:
             self._on_stopped(message["id"])
         if message["again"] or self._pool is None:
             return []
@@ -312,7 +314,7 @@ class PythonSession:
         pool = self._pool
         if pool is None or self.broken is not None:
             return
-        self._kill_doomed(pool)
+        pool.kill_late()
         if self._disk_is_full and not self._has_room_again(pool):
             return
         pool.hold_excess()
@@ -328,14 +330,6 @@ class PythonSession:
             self._selector.register(member.channel, selectors.EVENT_READ, member)
         pool.wake(ready)
 
-    def _kill_doomed(self, pool: WorkerPool) -> None:
-        now = time.monotonic()
-        late = {pid for (pid, _), moment in self._doomed.items() if moment <= now}
-        for member in pool.members:
-            if member.process.pid in late and not member.killed:
-                # It holds the interpreter in foreign code and cannot even hear us.
-                member.kill()
-
     def _bury(self, member: Member) -> list[Ticket]:
         self._selector.unregister(member.channel)
         if self._pool is None:
@@ -348,8 +342,7 @@ class PythonSession:
         if how != "left" and member.id is not None:
             # Killed for the sake of one job, which is canceled: others that it had begun are not to blame.
             self._dead[member.id] = (f"worker {how}", not member.killed)
-        for pid, job_id in [doom for doom in self._doomed if doom[0] == member.process.pid]:
-            del self._doomed[pid, job_id]
+        for job_id in member.doomed:
             self._on_stopped(job_id)
         return []
 
@@ -379,7 +372,8 @@ class PythonSession:
             print("seamless: the disk is full; free some space, work goes on by itself", file=sys.stderr)
 
     def _has_room_again(self, pool: WorkerPool) -> bool:
-        if not self._is_due("probe", PROBE_SECONDS) or not can_write(self.store.work):
+        place = os.path.join(self.store.buffers.directory, ".new")
+        if not self._is_due("probe", PROBE_SECONDS) or not can_write(place):
             return False
         self._disk_is_full = False
         pool.order(Mode.WORK)
@@ -387,8 +381,13 @@ class PythonSession:
 
     def _give_up(self, why: str) -> list[Ticket]:
         tickets = self.lane.own_tickets()
-        for ticket in tickets:
-            self.lane.withdraw(ticket, why)
+        try:
+            for ticket in tickets:
+                self.lane.withdraw(ticket, why)
+        except Exception as exc:
+            self._pass_over_full_disk(exc)
+            # They are canceled when the session's end is noted.
+            tickets = list({*tickets, *self.lane.abandon(why)})
         return tickets
 
     # -- the end ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,8 @@ from .errors import Interrupted
 
 #: What asks a process to stop.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Linux, prctl(2).
+PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -64,3 +67,19 @@ def _pipe() -> tuple[int, int]:
     for end in (reader, writer):
         os.set_blocking(end, False)
     return reader, writer
+
+
+def end_after_parent() -> None:
+    """Have this process ended a second after the thread that started it, whatever it does by then. Linux only.
+
+    Foreign code may hold the interpreter for ever, so that no Python can see to it. The kernel sends a signal when
+    the parent dies. Its handler is alarm(2) itself, which is called with the signal's number: SIGHUP's is 1, a
+    second. SIGALRM then ends the process, which had that second to tidy up.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        library.signal.restype = ctypes.c_void_p
+        library.signal(int(signal.SIGHUP), ctypes.cast(library.alarm, ctypes.c_void_p))
+        library.prctl(PR_SET_PDEATHSIG, int(signal.SIGHUP), 0, 0, 0)

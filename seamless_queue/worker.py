@@ -26,7 +26,7 @@ from typing import NoReturn
 
 import orjson
 
-from . import attempt, crashpoints, owner, processes
+from . import attempt, crashpoints, owner, processes, signals
 from .attempt import Done
 from .broker import claims, sessions
 from .broker.records import Consequences, merged
@@ -35,7 +35,7 @@ from .broker.work import Finished, Running
 from .buffers import Staged
 from .channel import Channel, Message
 from .clerk import Clerk, functions_named
-from .filesystems import is_disk_full
+from .filesystems import is_disk_full, passing_over_full_disk
 from .lane import Lane, Ticket
 from .minder import Minder
 from .settings import Settings
@@ -60,6 +60,8 @@ TOLD_BYTES = 1000
 #: How soon a job that others run is looked at again although the parent says nothing; grows.
 NEWS_SECONDS = 0.005
 NEWS_LONGEST_SECONDS = 0.5
+#: How often something is tried again that a full disk has kept from being done.
+FULL_DISK_SECONDS = 1.0
 #: Weight of the newest duration in the running mean.
 MEAN_WEIGHT = 0.2
 
@@ -113,8 +115,7 @@ class Worker:
         self.store = open_store(settings, shared=True)
         #: held for every use of the connection, the channel and the lists below
         self.lock = threading.RLock()
-        with self.store.database.transaction() as connection:
-            self.id = sessions.open_worker(connection, configuration.session_id, owner.current())
+        self.id = self._register()
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
@@ -138,6 +139,13 @@ class Worker:
         self.waiting = 0
         self.current_since = 0.0
         self.mean_seconds = 1.0
+
+    def _register(self) -> int:
+        """Its number in the table; a full disk only delays that."""
+        while True:
+            with passing_over_full_disk(), self.store.database.transaction() as connection:
+                return sessions.open_worker(connection, self.configuration.session_id, owner.current())
+            time.sleep(FULL_DISK_SECONDS)
 
     # -- the main loop ----------------------------------------------------------------------
     def run(self) -> None:
@@ -184,10 +192,12 @@ class Worker:
     def _leave(self) -> None:
         self._give_back()
         with self.lock:
-            with self.store.database.transaction() as connection:
-                sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
             self.workplace.close()
-            self.channel.send({"event": "bye"})
+            # Else the parent buries us, once it can.
+            with passing_over_full_disk():
+                with self.store.database.transaction() as connection:
+                    sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
+                self.channel.send({"event": "bye"})
             self.store.close()
 
     # -- outcomes ---------------------------------------------------------------------------
@@ -275,25 +285,22 @@ class Worker:
         with self.lock:
             if not self.begun and not self.reserved:
                 return
-            with self.store.database.transaction() as connection:
-                for running in self.begun:
-                    claims.give_back(connection, self.id, running)
-                claims.unreserve(connection, self.id)
-            self.begun, self.reserved = [], []
+            with passing_over_full_disk():
+                with self.store.database.transaction() as connection:
+                    for running in self.begun:
+                        claims.give_back(connection, self.id, running)
+                    claims.unreserve(connection, self.id)
+                self.begun, self.reserved = [], []
         self.announce()
 
     def stop_lingering(self) -> None:
         """The current job is not short after all: nobody is to wait for it who does not have to."""
-        try:
-            with self.lock:
-                self.interval = None
-                self._give_back()
-                if self.done:
-                    self._follow_up(self._publish())
-        except Exception as exc:
-            # It is published with the current job, then.
-            if not is_disk_full(exc):
-                raise
+        # What cannot be published now is published with the current job.
+        with passing_over_full_disk(), self.lock:
+            self.interval = None
+            self._give_back()
+            if self.done:
+                self._follow_up(self._publish())
 
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Nobody looks over a worker's shoulder (processes.Watch)."""
@@ -326,12 +333,13 @@ class Worker:
         gone = [running for running in self.begun if not claims.holds(self.store.database, self.id, running)]
         if not gone:
             return
-        with self.store.database.transaction() as connection:
+        with passing_over_full_disk():
+            with self.store.database.transaction() as connection:
+                for running in gone:
+                    claims.acknowledge_stop(connection, self.configuration.session_id, self.id, running)
+            self.begun = [running for running in self.begun if running not in gone]
             for running in gone:
-                claims.acknowledge_stop(connection, self.configuration.session_id, self.id, running)
-        self.begun = [running for running in self.begun if running not in gone]
-        for running in gone:
-            self._tell_published(running, Finished(Outcome.CANCELED, error="canceled"), Consequences(again=True))
+                self._tell_published(running, Finished(Outcome.CANCELED, error="canceled"), Consequences(again=True))
 
     def _listen(self, seconds: float) -> None:
         poller = select.poll()
@@ -467,7 +475,7 @@ class Worker:
 
     def _hold_for_disk(self) -> None:
         self._report_full_disk()
-        self._listen(1.0)
+        self._listen(FULL_DISK_SECONDS)
 
 
 def _ended(done: Done, finished: Finished, consequences: Consequences, content: str | None) -> Message:
@@ -500,6 +508,7 @@ def main() -> None:
     configuration = Configuration(**orjson.loads(sys.argv[1]))
     if configuration.path:
         sys.path[:] = configuration.path
+    signals.end_after_parent()
     worker = Worker(configuration)
     # What was imported stays for good: the collector need not look at it after every few jobs.
     gc.freeze()

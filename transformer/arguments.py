@@ -28,4 +28,6 @@ def _with_leaves(tree: Any, leaf: Callable[[str], Any]) -> Any:
         return {name: _with_leaves(part, leaf) for name, part in tree.items()}
     if isinstance(tree, list):
         return [_with_leaves(part, leaf) for part in tree]
-    return leaf(tree) if isinstance(tree, str) and is_checksum(tree) else tree
+    if not isinstance(tree, str) or not is_checksum(tree):
+        raise ValueError(f"a deep value holds checksums, not {tree!r}")
+    return leaf(tree)

@@ -1,4 +1,4 @@
-"""The progress of a TransformationList: a bar on a terminal (rich), a line in a notebook's cell, else one at the end."""
+"""The progress of a TransformationList: a bar on a terminal (rich), a line in a notebook, or one at the end."""
 
 from __future__ import annotations
 

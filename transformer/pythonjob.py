@@ -15,7 +15,7 @@ from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running, Usage
 from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
-from seamless_queue.errors import SeamlessError
+from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.filesystems import is_disk_full
 from seamless_queue.store import Store
 
@@ -31,6 +31,8 @@ PREPARED = 256
 #: ru_maxrss counts kibibytes on Linux, bytes on macOS.
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
+#: Of a longer error the beginning and the end are told, so many characters of each.
+TOLD_CHARACTERS = 20_000
 #: So many calls of ours lie between a function and one that it calls as a transformation.
 CALLS_BETWEEN = 40
 
@@ -99,7 +101,14 @@ def _told(exc: BaseException) -> str:
     if isinstance(exc, TransformationError):
         # It says what failed, and where: of a long chain each link adds no more than its name.
         summary = str(exc)
-    return f"{summary}\n{traceback}"
+    return f"{_shortened(printable(summary))}\n{_shortened(printable(traceback))}"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= 2 * TOLD_CHARACTERS:
+        return text
+    left_out = f"[... {len(text) - 2 * TOLD_CHARACTERS} characters left out ...]"
+    return f"{text[:TOLD_CHARACTERS]}{left_out}{text[-TOLD_CHARACTERS:]}"
 
 
 class NoResult(SeamlessError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
@@ -344,6 +345,8 @@ class Transformation(Generic[R]):
         current = session.current()
         for checksum, parts in contents.items():
             if checksum not in self._held and sum(map(len, parts)) >= LARGE_BYTES:
+                if not self._held:
+                    weakref.finalize(self, _let_go, self._held).atexit = False
                 self._held.append(checksum)
                 current.hold(checksum)
         current.keep_all(contents)
@@ -384,10 +387,14 @@ class Transformation(Generic[R]):
         """It has ended; called once, by the scheduler."""
         self._result, self._error, self._exception, self.was_known = result, error, exception, was_known
         self.phase = Phase.DONE if result is not None else Phase.CANCELED if canceled else Phase.FAILED
-        # A thousand results may be held: what is not needed any more goes.
-        self._contents, self._buffer, self.ticket = None, b"", None
-        while self._held:
-            session.current().let_go(self._held.pop())
+        if self.phase is not Phase.FAILED:
+            # A thousand results may be held: what is not needed any more goes.
+            self._contents = None
+            _let_go(self._held)
+        elif self.ticket is not None:
+            # It may be tried again, with what has been stored by then.
+            self._contents = {}
+        self._buffer, self.ticket = b"", None
 
     def put_back(self) -> list[Transformation[Any]]:
         """Nobody brings it to an end any more: as if nobody had asked for it; what waits for it, to follow."""
@@ -520,6 +527,11 @@ def description(definition: Definition, results: Mapping[str, str | None]) -> di
     if definition.formats:
         fields["__format__"] = definition.formats
     return fields
+
+
+def _let_go(held: list[str]) -> None:
+    while held:
+        session.current().let_go(held.pop())
 
 
 def set_if_waited_for(future: asyncio.Future[None]) -> None:

@@ -39,6 +39,11 @@ def say(name, text=""):
     os.rename(path + ".new", path)
 
 
+def said(name):
+    with open(f"{os.environ['GATES']}/{name}") as file:
+        return file.read()
+
+
 def is_open(name):
     return os.path.exists(f"{os.environ['GATES']}/{name}")
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from desk import wait_until
 
+from seamless_queue import private
 from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
@@ -385,7 +386,9 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
 def main(directory: str, place: str, script: str, workers: str, is_private: str) -> None:
     """Submit one script to a store, and run it in this process or by workers."""
     sys.modules[Path(__file__).stem] = sys.modules[__name__]
-    settings = Settings(directory, private=is_private == "True")
+    settings = Settings(directory)
+    if is_private == "True":
+        settings = Settings(private.new_path(), private=True)
     caller = Caller(settings, Path(place))
     if int(workers):
         caller.session.spawn(int(workers))
@@ -394,9 +397,7 @@ def main(directory: str, place: str, script: str, workers: str, is_private: str)
     caller.session.close()
 
 
-def other_process(
-    settings: Settings, place: Path, script: Script, workers: int = 0
-) -> subprocess.Popen[bytes]:
+def other_process(settings: Settings, place: Path, script: Script, workers: int = 0) -> subprocess.Popen[bytes]:
     """Another Python process that runs a script, on the same store if that is not private."""
     words = [settings.store, str(place), json.dumps(script), str(workers), str(settings.private)]
     return subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)

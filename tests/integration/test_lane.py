@@ -257,9 +257,7 @@ def test_two_jobs_that_ask_for_each_other_fail(caller: Caller) -> None:
 
 
 # -- other sessions ------------------------------------------------------------------------------
-def test_what_another_session_runs_is_waited_for_and_shared(
-    caller: Caller, settings: Settings, tmp_path: Path
-) -> None:
+def test_what_another_session_runs_is_waited_for_and_shared(caller: Caller, settings: Settings, tmp_path: Path) -> None:
     other = other_process(settings, tmp_path, caller.script("wait"))
     pid = caller.begun("wait")
     ticket = caller.start("wait")

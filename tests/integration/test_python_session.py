@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk, wait_until
+from desk import wait_until
 from scripted import Caller, Script, calling, other_process
 
 from seamless_queue import owner, private, pythonsession
@@ -259,6 +259,7 @@ def test_a_job_that_was_begun_with_others_is_canceled_before_its_turn(caller: Ca
     caller.begun("first")
     for ticket in others:
         assert caller.session.cancel(ticket)
+    wait_until(lambda: all(caller.state_of(ticket)[0][2] is None for ticket in others), "the worker to drop them")
     caller.go("first")
     assert caller.result(first) == "first done"
     assert caller.result(caller.start("echo", "last")) == "last done"
@@ -393,9 +394,7 @@ def test_what_a_job_has_run_itself_is_known_to_whoever_else_waits_for_it(caller:
 
 
 def test_the_failure_of_what_a_job_has_run_itself_is_known_too(caller: Caller) -> None:
-    driver, failing = caller.submit(
-        caller.script("nest", children=[caller.script("fail")]), caller.script("fail")
-    )
+    driver, failing = caller.submit(caller.script("nest", children=[caller.script("fail")]), caller.script("fail"))
     assert caller.result(driver) == "RuntimeError: ValueError: fail"
     assert caller.result(failing) == "ValueError: fail"
 
@@ -586,31 +585,48 @@ def test_what_a_job_leaves_behind_does_not_outlive_its_worker(caller: Caller, wh
 
 @pytest.mark.parametrize("do", ["wait", "spin", "hold", "command", "leave"])
 @pytest.mark.parametrize("is_private", [False, True])
-def test_workers_do_not_outlive_their_parent(
-    settings: Settings, tmp_path: Path, do: str, is_private: bool
-) -> None:
-    if is_private:
-        settings = Settings(str(tmp_path / "private"), private=True)
-    log = {"log": str(tmp_path / "log"), "go": str(tmp_path / "never"), "name": do, "do": do}
-    script = {**log, "text": f"echo $$ > {tmp_path}/child; exec sleep 308", "what": "thread"}
+def test_workers_do_not_outlive_their_parent(settings: Settings, tmp_path: Path, do: str, is_private: bool) -> None:
+    common = {"log": str(tmp_path / "log"), "go": str(tmp_path / "never")}
+    script = {**common, "name": do, "do": do, "text": f"echo $$ > {tmp_path}/child; exec sleep 308", "what": "thread"}
     if do == "leave":
-        # A worker that has nothing to do, with a thread that keeps Python from ending.
-        script = {**log, "do": "nest", "children": [{**script}, {**log, "do": "wait", "name": "wait"}]}
+        # A worker that has nothing to do any more, but a thread that keeps Python from ending.
+        script = {
+            **common,
+            "name": "nest",
+            "do": "nest",
+            "children": [script, {**common, "do": "wait", "name": "wait"}],
+        }
+    settings = settings._replace(private=is_private)
     other = other_process(settings, tmp_path, script, workers=2 if do == "leave" else 1)
-    log_file = tmp_path / "log"
-    wait_until(lambda: log_file.exists() and "begun" in log_file.read_text(), "the job to begin")
-    if do == "leave":
-        wait_until(lambda: "ended leave" in log_file.read_text(), "the thread")
+    sign = {"leave": "ended leave"}.get(do, f"begun {do}")
+    wait_until(lambda: sign in read(tmp_path / "log"), "the job")
+    pids = {int(line.split()[2]) for line in read(tmp_path / "log").splitlines()}
     if do == "command":
-        wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), "the command")
-    pids = {int(line.split()[2]) for line in log_file.read_text().splitlines()}
-    if do == "command":
-        pids.add(int((tmp_path / "child").read_text()))
+        wait_until(lambda: read(tmp_path / "child"), "the command")
+        pids.add(int(read(tmp_path / "child")))
     other.kill()
     other.communicate()
     wait_until(lambda: all(is_gone(pid) for pid in pids), "the end of the workers")
-    if is_private:
-        private.remove(settings.store)
+    assert_swept(settings, tmp_path, other.pid)
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def assert_swept(settings: Settings, tmp_path: Path, pid: int) -> None:
+    """The next one removes what a killed process has left."""
+    if settings.private:
+        private.sweep()
+        pattern = f"seamless-{os.geteuid()}/private-*-{pid}-*"
+        assert [path for root in private._roots() for path in Path(root).glob(pattern)] == []
+        return
+    with calling(settings, tmp_path) as later:
+        assert os.listdir(runtime_directory(later.store.runtime_name)) == [
+            os.path.basename(later.session._bell.address)
+        ]
+        assert os.listdir(later.store.work) == []
+        assert later.rows("SELECT COUNT(*) FROM jobs WHERE worker_id IS NOT NULL") == [(0,)]
 
 
 FORKING = """
@@ -639,11 +655,13 @@ def test_workers_do_not_outlive_a_parent_that_has_forked(settings: Settings, tmp
     child, worker = (int(word) for word in other.stdout.readline().split())
     try:
         other.kill()
-        other.communicate()
+        other.wait()
         wait_until(lambda: is_gone(worker), "the end of the worker")
         assert not is_gone(child)
     finally:
         os.kill(child, signal.SIGKILL)
+        other.stdout.close()
+    assert_swept(settings, tmp_path, other.pid)
 
 
 # -- trouble -------------------------------------------------------------------------------------
@@ -727,7 +745,8 @@ def test_a_full_disk_only_holds_things_up(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     unshare = ["unshare", "--user", "--map-root-user", "--mount"]
-    if subprocess.run([*unshare, "mount", "-t", "tmpfs", "none", str(disk)], capture_output=True, check=False).returncode:
+    probe = [*unshare, "mount", "-t", "tmpfs", "none", str(disk)]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("no tmpfs can be mounted in a mount namespace of our own here")
     words = [sys.executable, "-c", ON_A_LITTLE_DISK, str(disk), os.path.dirname(__file__), str(tmp_path)]
     done = subprocess.run(
