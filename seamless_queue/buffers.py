@@ -16,6 +16,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from weakref import WeakSet
 
 from . import statcache
 from .digest import Digest
@@ -28,6 +29,8 @@ from .segments import Part, Segments
 SMALL_BYTES = 8192
 #: What large buffers are passed on in.
 PIECE_BYTES = 1 << 20
+#: So many are mapped at once: each costs one of a process's descriptors, of which there may be 1,024.
+MAPPED_AT_MOST = 256
 #: From this size on hashing and writing go on at the same time.
 MEANWHILE_BYTES = 8 << 20
 #: How often a file may change under our hands before we give up.
@@ -85,6 +88,7 @@ class BufferStore:
         self._durable = durable
         self._segments = segments
         self._verified: set[tuple[str, int, int, int]] = set()
+        self._mapped: WeakSet[mmap.mmap] = WeakSet()
 
     # -- asking -----------------------------------------------------------------------------
     def has(self, checksum: str) -> bool:
@@ -119,15 +123,19 @@ class BufferStore:
             return file.read()
 
     def view(self, checksum: str) -> bytes | memoryview:
-        """The verified bytes; those of a large buffer are mapped, read-only and shared with other processes."""
+        """The verified bytes; those of a large buffer are mapped, read-only and shared with other processes.
+
+        Not if very many are in use.
+        """
         content = self._read_small(checksum)
         if content is not None:
             return content
-        descriptor = self.open(checksum)
-        try:
-            return memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
-        finally:
-            os.close(descriptor)
+        with os.fdopen(self.open(checksum), "rb") as file:
+            if len(self._mapped) >= MAPPED_AT_MOST:
+                return file.read()
+            mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        self._mapped.add(mapped)
+        return memoryview(mapped)
 
     def pieces(self, checksum: str) -> Iterator[bytes]:
         """The verified bytes, in pieces, so that memory use does not grow with their number."""
@@ -347,6 +355,9 @@ class BufferStore:
             temporary, descriptor = self._new_file()
             try:
                 copy_descriptor(segment, descriptor, os.fstat(segment).st_size)
+            except BaseException:
+                os.unlink(temporary)
+                raise
             finally:
                 os.close(descriptor)
             self._publish(temporary, checksum)

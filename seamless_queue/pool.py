@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import processes
 from .channel import Channel, Message
 from .errors import SeamlessError
-from .worker import Configuration, Mode
+from .orders import Configuration, Mode
 
 if TYPE_CHECKING:
     import subprocess

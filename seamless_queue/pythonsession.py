@@ -30,10 +30,10 @@ from .errors import SeamlessError
 from .filesystems import can_write, is_disk_full
 from .hosts import Here
 from .lane import Lane, Ticket
+from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
 from .settings import Settings
 from .store import open_store
-from .worker import Configuration, Mode
 
 #: The safety net under lost rings.
 TICK_SECONDS = 1.0

@@ -75,10 +75,16 @@ class Segments:
 
     def excess(self, size: int) -> list[str]:
         """The oldest segments that have to go to keep below the cap with `size` bytes more."""
-        present = sorted(self._present())
-        if not present:
+        memory = self._memory()
+        if memory is None:
             return []
-        excess = sum(bytes_ for _, bytes_, _ in present) + size - self._cap()
+        cap, used = self._cap(memory), (memory.f_blocks - memory.f_bfree) * memory.f_frsize
+        # In the usual case no segment need be looked at: all users of the memory together are below our cap.
+        # And what can never fit throws nobody out.
+        if size > cap or used + size <= cap:
+            return []
+        present = sorted(self._present())
+        excess = sum(bytes_ for _, bytes_, _ in present) + size - cap
         leaving = []
         for _, bytes_, name in present:
             if excess <= 0:
@@ -89,14 +95,20 @@ class Segments:
         return leaving
 
     def _has_room(self, size: int) -> bool:
-        with suppress(OSError, SeamlessError):
-            status = os.statvfs(self._own_directory())
-            return size <= self._cap() and size + LEAST_BYTES <= status.f_bavail * status.f_frsize
-        return False
+        memory = self._memory()
+        if memory is None:
+            return False
+        return size <= self._cap(memory) and size + LEAST_BYTES <= memory.f_bavail * memory.f_frsize
 
-    def _cap(self) -> int:
-        status = os.statvfs(self._own_directory())
-        return int(status.f_blocks * status.f_frsize * SHARE)
+    def _memory(self) -> os.statvfs_result | None:
+        """What shared memory there is; None if there is none for us."""
+        with suppress(OSError, SeamlessError):
+            return os.statvfs(self._own_directory())
+        return None
+
+    @staticmethod
+    def _cap(memory: os.statvfs_result) -> int:
+        return int(memory.f_blocks * memory.f_frsize * SHARE)
 
     def _path(self, checksum: str) -> str:
         return f"{private.SHARED_MEMORY}/seamless-{os.geteuid()}/{self._name}/{checksum}"

@@ -24,12 +24,12 @@ from .doorbell import Doorbell
 from .errors import SeamlessError
 from .events import Event, EventKind, event_of
 from .filesystems import can_write, is_disk_full
+from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
 from .settings import Settings
 from .signals import STOP_SIGNALS, handled, waking
 from .store import Store, open_store
 from .watchers import RESCAN_SECONDS, FutureWatcher
-from .worker import Configuration, Mode
 
 #: The safety net under lost rings.
 TICK_SECONDS = 1.0

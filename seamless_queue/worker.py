@@ -20,8 +20,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import NoReturn
 
 import orjson
@@ -38,6 +36,7 @@ from .clerk import Clerk, functions_named
 from .filesystems import is_disk_full, passing_over_full_disk
 from .lane import Lane, Ticket
 from .minder import Minder
+from .orders import Configuration, Mode
 from .settings import Settings
 from .store import open_store
 from .streams import CapturedStreams
@@ -64,41 +63,6 @@ NEWS_LONGEST_SECONDS = 0.5
 FULL_DISK_SECONDS = 1.0
 #: Weight of the newest duration in the running mean.
 MEAN_WEIGHT = 0.2
-
-
-class Mode(Enum):
-    """What the parent wants of this worker."""
-
-    #: claim and execute
-    WORK = "work"
-    #: claim nothing for now: the disk is full
-    HOLD = "hold"
-    #: finish the current job, then leave
-    FINISH = "finish"
-    #: give the current job back, then leave
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """All that a worker is told when it starts."""
-
-    store: str
-    durable: bool
-    lane: int
-    session_id: int
-    functions: str
-    channel: int
-    #: of a private store: it goes with its parent
-    private: bool = False
-    #: what takes the place of sys.path; empty: as it is
-    path: tuple[str, ...] = ()
-    #: say only what has ended, not what was started: nobody shows it
-    quiet: bool = False
-
-    def encode(self) -> str:
-        """As one command-line argument."""
-        return orjson.dumps(asdict(self)).decode()
 
 
 class Worker:
@@ -143,8 +107,12 @@ class Worker:
     def _register(self) -> int:
         """Its number in the table; a full disk only delays that."""
         while True:
-            with passing_over_full_disk(), self.store.database.transaction() as connection:
-                return sessions.open_worker(connection, self.configuration.session_id, owner.current())
+            try:
+                with self.store.database.transaction() as connection:
+                    return sessions.open_worker(connection, self.configuration.session_id, owner.current())
+            except Exception as exc:
+                if not is_disk_full(exc):
+                    raise
             time.sleep(FULL_DISK_SECONDS)
 
     # -- the main loop ----------------------------------------------------------------------

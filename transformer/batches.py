@@ -10,9 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from . import session
+from .blocking import refuse_to_block, set_if_waited_for
+from .definition import Phase
 from .labels import label
 from .queueing import warn_without_server
-from .transformation import Phase, Transformation, refuse_to_block, set_if_waited_for
+from .transformation import Transformation
 
 if TYPE_CHECKING:
     from .batchprogress import Progress

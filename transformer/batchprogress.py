@@ -98,7 +98,9 @@ class CellLine:
         from IPython.display import display
 
         self._total = total
-        self._handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+        # Without types where IPython has none.
+        show: Any = display
+        self._handle = show({"text/plain": ""}, raw=True, display_id=True)
 
     def show(self, ended: int, words: str) -> None:
         """Write it anew."""

@@ -22,7 +22,8 @@ from seamless_queue.store import Store
 from . import plain, session
 from .arguments import received
 from .errors import TransformationError
-from .python.namespace import FILE_PREFIX, Runnable, prepare
+from .python.namespace import Runnable, prepare
+from .python.text import FILE_PREFIX
 from .results import stage_result
 from .surroundings import take_on
 

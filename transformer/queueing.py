@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seamless_queue.broker import sessions
 from seamless_queue.broker.records import QUEUE_LANE, Identity, NewDependency, NewRequest
@@ -17,15 +17,16 @@ from seamless_queue.buffers import Staged
 
 from . import plain
 from .context import Context, submitters_environment
+from .definition import Phase, description
 from .labels import label
-from .transformation import Phase, Transformation, description
 
 if TYPE_CHECKING:
+    from .node import Node
     from .scheduler import Scheduler
     from .session import Session
 
 
-def submit_all(session: Session, wanted: Sequence[Transformation[Any]], scheduler: Scheduler) -> None:
+def submit_all(session: Session, wanted: Sequence[Node], scheduler: Scheduler) -> None:
     """Submit these and what they depend on, upstream first, all whose upstream is submitted in one transaction."""
     for level in _levels(wanted):
         fresh = []
@@ -55,9 +56,9 @@ def warn_without_server(session: Session) -> None:
         print(f"seamless: no queue server is running; start one with: seamless-queue --store {path}", file=sys.stderr)
 
 
-def _levels(wanted: Sequence[Transformation[Any]]) -> Iterator[list[Transformation[Any]]]:
+def _levels(wanted: Sequence[Node]) -> Iterator[list[Node]]:
     """All that is new, in groups that depend on earlier groups only."""
-    sorter: TopologicalSorter[Transformation[Any]] = TopologicalSorter()
+    sorter: TopologicalSorter[Node] = TopologicalSorter()
     stack = [one for one in wanted if one.phase is Phase.NEW]
     seen = set(stack)
     while stack:
@@ -73,7 +74,7 @@ def _levels(wanted: Sequence[Transformation[Any]]) -> Iterator[list[Transformati
         sorter.done(*ready)
 
 
-def _request(session: Session, one: Transformation[Any], scheduler: Scheduler, staged: Staged) -> NewRequest:
+def _request(session: Session, one: Node, scheduler: Scheduler, staged: Staged) -> NewRequest:
     identity, specification, settings = None, None, session.settings
     if one.is_identifiable:
         scheduler.stage(one.buffers(), staged)
@@ -95,7 +96,7 @@ def _request(session: Session, one: Transformation[Any], scheduler: Scheduler, s
     )
 
 
-def _dependencies(one: Transformation[Any]) -> Iterator[NewDependency]:
+def _dependencies(one: Node) -> Iterator[NewDependency]:
     for name, up in one.upstream.items():
         if up.result is None and up.ticket is not None:
             yield NewDependency(name.encode(), b"", up.ticket.request_id)

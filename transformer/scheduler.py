@@ -12,24 +12,25 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 
+from .definition import Phase
 from .errors import describe_failure
 from .labels import label
 from .queueing import submit_all, warn_without_server
-from .transformation import Phase
 
 if TYPE_CHECKING:
     from seamless_queue.lane import Ticket
     from seamless_queue.pythonsession import PythonSession
     from seamless_queue.segments import Part
 
+    from .node import Node
     from .session import Session
-    from .transformation import Transformation
 
 #: So many checksums are remembered as being in the store.
 STORED = 10_000
@@ -47,7 +48,7 @@ class Scheduler:
         self.is_closed = False
 
     # -- starting -----------------------------------------------------------------------------
-    def start(self, wanted: Sequence[Transformation[Any]], *, background: bool) -> None:
+    def start(self, wanted: Sequence[Node], *, background: bool) -> None:
         """Submit these, and what they depend on, as soon as their inputs are known; to the queue at once."""
         if self._session.runs_in_queue:
             submit_all(self._session, wanted, self)
@@ -56,7 +57,7 @@ class Scheduler:
             ready = self._enter(wanted, background)
         self._advance(ready)
 
-    def _enter(self, wanted: Sequence[Transformation[Any]], background: bool) -> list[Transformation[Any]]:
+    def _enter(self, wanted: Sequence[Node], background: bool) -> list[Node]:
         """Take in what is new, upstream too; those whose inputs are known already."""
         ready, stack = [], list(reversed(wanted))
         while stack:
@@ -74,11 +75,11 @@ class Scheduler:
                 ready.append(one)
         return ready
 
-    def _advance(self, ready: Iterable[Transformation[Any]]) -> None:
+    def _advance(self, ready: Iterable[Node]) -> None:
         """Settle what is known, submit the rest, and go on with what depends on it."""
         queue = deque(ready)
         while queue:
-            unknown: list[Transformation[Any]] = []
+            unknown: list[Node] = []
             while queue:
                 one = queue.popleft()
                 try:
@@ -88,9 +89,7 @@ class Scheduler:
             if unknown:
                 queue.extend(self._submit_or_fail(unknown))
 
-    def _settle_at_once(
-        self, one: Transformation[Any], unknown: list[Transformation[Any]]
-    ) -> list[Transformation[Any]]:
+    def _settle_at_once(self, one: Node, unknown: list[Node]) -> list[Node]:
         if one.is_settled:
             return []
         error = one.error_of_upstream()
@@ -104,7 +103,7 @@ class Scheduler:
         unknown.append(one)
         return []
 
-    def _submit_or_fail(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
+    def _submit_or_fail(self, batch: list[Node]) -> list[Node]:
         try:
             return self._submit(batch)
         except SeamlessError as exc:
@@ -116,17 +115,17 @@ class Scheduler:
                     one.phase = Phase.NEW
             raise
 
-    def _submit(self, batch: list[Transformation[Any]]) -> list[Transformation[Any]]:
+    def _submit(self, batch: list[Node]) -> list[Node]:
         staged, directory = Staged(), os.fsencode(os.getcwd())
         engine = self._session.ready_engine()
         requests = [self._request(one, directory, staged) for one in batch]
         tickets = engine.submit(requests, staged)
         return self.note_tickets(batch, tickets)
 
-    def note_tickets(self, batch: list[Transformation[Any]], tickets: list[Ticket]) -> list[Transformation[Any]]:
+    def note_tickets(self, batch: list[Node], tickets: list[Ticket]) -> list[Node]:
         """These have been submitted; what has all its inputs because some of them were done already."""
         session, engine = self._session, self._session.engine
-        settled: list[Transformation[Any]] = []
+        settled: list[Node] = []
         for one, ticket in zip(batch, tickets, strict=True):
             with self._lock:
                 one.ticket = ticket
@@ -139,7 +138,7 @@ class Scheduler:
             self._give_away([one for one in batch if not one.is_settled])
         return settled
 
-    def _request(self, one: Transformation[Any], directory: bytes, staged: Staged) -> NewRequest:
+    def _request(self, one: Node, directory: bytes, staged: Staged) -> NewRequest:
         session = self._session
         settings = session.settings
         self.stage(one.buffers(), staged)
@@ -169,7 +168,7 @@ class Scheduler:
         if len(self._stored) > STORED:
             self._stored.pop(next(iter(self._stored)), None)
 
-    def settle_known(self, one: Transformation[Any], result: str) -> None:
+    def settle_known(self, one: Node, result: str) -> None:
         """Its result is in the store."""
         self._advance(self._settle(one, result, was_known=True))
 
@@ -183,7 +182,7 @@ class Scheduler:
         """Who ran their jobs has given them back, or is dead: they are run here, whoever waits for them."""
         self._give_to_hands(tickets)
 
-    def _settle_by(self, ticket: Ticket) -> list[Transformation[Any]]:
+    def _settle_by(self, ticket: Ticket) -> list[Node]:
         with self._lock:
             owners = list(ticket.owner or ())
         if ticket.content is not None and ticket.result is not None:
@@ -198,14 +197,14 @@ class Scheduler:
 
     def _settle(
         self,
-        one: Transformation[Any],
+        one: Node,
         result: str | None = None,
         *,
         error: str | None = None,
         exception: BaseException | None = None,
         canceled: bool = False,
         was_known: bool = False,
-    ) -> list[Transformation[Any]]:
+    ) -> list[Node]:
         """Note an outcome, once; what has all its inputs by that."""
         if result is not None and one.is_identifiable:
             self._session.results.put(one.identity, result)
@@ -221,7 +220,7 @@ class Scheduler:
         return ready
 
     # -- waiting ------------------------------------------------------------------------------
-    def wait(self, wanted: Transformation[Any]) -> None:
+    def wait(self, wanted: Node) -> None:
         """Wait until it has ended. Where nobody else runs what it needs, this thread does."""
         if not self._session.runs_here:
             warn_without_server(self._session)
@@ -242,7 +241,7 @@ class Scheduler:
             else:
                 self._bring_to_an_end(one, one.ticket)
 
-    def _bring_to_an_end(self, one: Transformation[Any], ticket: Ticket) -> None:
+    def _bring_to_an_end(self, one: Node, ticket: Ticket) -> None:
         session = self._session
         host, lane = session.host, session.engine.lane
         frame = session.frame
@@ -258,7 +257,7 @@ class Scheduler:
             self.on_ended([ticket])
 
     # -- the background -----------------------------------------------------------------------
-    def _give_away(self, submitted: list[Transformation[Any]]) -> None:
+    def _give_away(self, submitted: list[Node]) -> None:
         """What nobody waits for is run by threads of this process; what a job has started, by other workers."""
         frame = self._session.frame
         aside = [one for one in submitted if one.in_background]
@@ -272,12 +271,13 @@ class Scheduler:
         if tickets and self._hands is None:
             from .hands import Hands
 
-            self._hands = Hands(self._run_by_hand)
+            # This engine's: when they come to a ticket, the session may be another's.
+            engine: PythonSession = self._session.engine  # type: ignore[assignment]
+            self._hands = Hands(partial(self._run_by_hand, engine))
         for ticket in tickets:
             self._hands.give(ticket)
 
-    def _run_by_hand(self, ticket: Ticket) -> None:
-        engine: PythonSession = self._session.engine  # type: ignore[assignment]
+    def _run_by_hand(self, engine: PythonSession, ticket: Ticket) -> None:
         try:
             ran = ticket.done or engine.lane.run_here(ticket, engine.host)
         except BaseException as exc:
@@ -285,13 +285,15 @@ class Scheduler:
                 return
             engine.cancel(ticket, describe_failure(exc))
             ran = True
+        if self.is_closed:
+            return
         if not ran:
             engine.watch_others()
         elif ticket.done:
             self.on_ended([ticket])
 
     # -- canceling ----------------------------------------------------------------------------
-    def cancel(self, one: Transformation[Any]) -> bool:
+    def cancel(self, one: Node) -> bool:
         """Take it back, and fail what depends on it; False if it has ended already."""
         with self._lock:
             if one.is_settled:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from seamless_queue.segments import Part
     from seamless_queue.store import Store
 
+    from .node import Node
     from .scheduler import Scheduler
-    from .transformation import Transformation
 
 #: So many transformations may be active at once in `parallel`, where nothing else was said.
 DEFAULT_NPARALLEL = 512
@@ -260,7 +260,7 @@ class Session:
                 one = stack.pop()
                 stack.extend(one.put_back())
 
-    def known_result(self, one: Transformation[Any]) -> str | None:
+    def known_result(self, one: Node) -> str | None:
         """The checksum of a result that is known and whose bytes are there; it notes one whose bytes are gone."""
         identity = one.identity
         result = self.results.get(identity)
@@ -273,7 +273,7 @@ class Session:
             known = submissions.known(engine.store.database, identity)
             if known is None:
                 return None
-            if keying.is_kept(engine.store, known.result, one.celltype in keying.DEEP):
+            if keying.is_kept(engine.store, known.result, one.definition.result in keying.DEEP):
                 return known.result
         one.gone_result = known.result
         return None

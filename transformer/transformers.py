@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, 
 
 from . import session
 from .celltypes import Content, Pieces, celltype_named, serialize
+from .definition import Definition, Options, PinEntry
 from .environment import Environment
 from .names import Names
 from .python.pins import argument_key, globals_key, module_key
 from .python.signature import Keywords, Parameters
-from .transformation import Definition, Options, PinEntry, Transformation
+from .transformation import Transformation
 
 if TYPE_CHECKING:
     from seamless_queue.segments import Part

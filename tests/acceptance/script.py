@@ -99,7 +99,7 @@ def run_script(
 
 
 def ended_well(background: Background, status: int = 0, err: str | None = "") -> str:
-    """See a script end with this status and standard error; what it printed."""
+    """See a script end with this status and standard error (None: whatever that is); what it printed."""
     ended = finished(background)
     assert ended.status == status, ended.err + ended.out.decode()
     if err is not None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from .script import EXECUTORS, WHERE, ended_well, private_leftovers, run_script, runs, see_gone, start_script, workers_of
+from .script import (
+    EXECUTORS,
+    WHERE,
+    ended_well,
+    private_leftovers,
+    run_script,
+    runs,
+    see_gone,
+    start_script,
+    workers_of,
+)
 from .shop import Shop, until
 
 PERSISTENT = "seamless.config.select_persistent(True)\n"

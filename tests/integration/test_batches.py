@@ -16,7 +16,8 @@ from seamless_queue.broker.states import JobState, RequestState
 from seamless_queue.broker.work import Running
 from seamless_queue.settings import Settings
 from seamless_queue.store import Store
-from seamless_queue.worker import Configuration, Worker
+from seamless_queue.orders import Configuration
+from seamless_queue.worker import Worker
 
 
 def begin_together(desk: Desk, count: int) -> list[Running]:
