@@ -92,7 +92,7 @@ def run_command(
 
     Whatever it has started in its process group is dead when this returns or raises.
     """
-    others = _children(of_all_threads=False) if adopt_orphans.cache_info().currsize else []
+    others = _adopted_before()
     start = _start_quickly if threading.active_count() == 1 else _start_among_threads
     pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
     return _see_to_its_end(pid, timeout, watch, others)
@@ -169,14 +169,25 @@ def _working_directory(path: str) -> Iterator[None]:
             os.chdir(previous)
 
 
-def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Sequence[int]) -> Ended:
+def _adopted_before() -> Sequence[int] | None:
+    """Children that are not the next command's; None: nobody's are to be killed after it.
+
+    Orphans become the main thread's. What is started there must not fall to a command of another thread.
+    """
+    if not adopt_orphans.cache_info().currsize or threading.current_thread() is not threading.main_thread():
+        return None
+    return _children(of_all_threads=False)
+
+
+def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Sequence[int] | None) -> Ended:
     try:
         stopped = _wait(pid, timeout, watch)
     finally:
         # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
         kill_group(pid)
         _, status, used = os.wait4(pid, 0)
-        kill_adopted(others)
+        if others is not None:
+            kill_adopted(others)
     exit_code = os.waitstatus_to_exitcode(status)
     outcome = stopped or (Outcome.FAILED if exit_code else Outcome.DONE)
     return Ended(outcome, exit_code, Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT))

@@ -60,7 +60,7 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
         except Exception as exc:
             if is_disk_full(exc):
                 raise
-            session.current().remember_exception(running.checksum, exc.with_traceback(_users_part(exc)))
+            session.current().errors.put(running.checksum, exc.with_traceback(_users_part(exc)))
             error = _told(exc)
         except (KeyboardInterrupt, SystemExit) as exc:
             if host.streams is None:

@@ -1,4 +1,4 @@
-"""What this process has seen lately: results by identity, small buffers by checksum. Bounded."""
+"""What this process has seen lately: results and errors by identity, small buffers by checksum. Bounded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ V = TypeVar("V")
 RESULTS = 20_000
 #: So many bytes of buffers, none larger than a thousandth of it.
 BUFFER_BYTES = 64 << 20
+#: So many errors are kept for whoever asked.
+ERRORS = 100
 #: What an entry takes beside its content.
 ENTRY_BYTES = 2000
 
@@ -71,6 +73,24 @@ class RecentBuffers:
         """Forget all."""
         self._contents.clear()
         self._size = 0
+
+
+class RecentErrors:
+    """Exceptions of code that ran in this process, by identity, until somebody takes them."""
+
+    def __init__(self, at_most: int = ERRORS) -> None:
+        self._errors: dict[str, BaseException] = {}
+        self._at_most = at_most
+
+    def put(self, identity: str, error: BaseException) -> None:
+        """The code of a transformation raised this."""
+        self._errors[identity] = error
+        if len(self._errors) > self._at_most:
+            _drop_oldest(self._errors)
+
+    def take(self, identity: str) -> BaseException | None:
+        """The same, once."""
+        return self._errors.pop(identity, None)
 
 
 def _drop_oldest(entries: dict[str, V]) -> V | None:

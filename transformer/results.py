@@ -9,7 +9,7 @@ from seamless_queue.digest import is_checksum
 from seamless_queue.store import Store
 
 from .celltypes import serialize
-from .session import parts_of
+from .celltypes.pieces import parts_of
 
 #: What the leaves of a value with this celltype are kept as.
 LEAVES = {"deepcell": "mixed", "folder": "bytes"}

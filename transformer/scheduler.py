@@ -187,7 +187,7 @@ class Scheduler:
             owners = list(ticket.owner or ())
         if ticket.content is not None and ticket.result is not None:
             self._session.buffers.put(ticket.result, ticket.content)
-        exception = self._session.take_exception(ticket.checksum or "") if ticket.error else None
+        exception = self._session.errors.take(ticket.checksum or "") if ticket.error else None
         settled = []
         for one in owners:
             settled += self._settle(

@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from seamless_queue import settings as configuration
 from seamless_queue.broker import submissions
@@ -24,14 +24,13 @@ from seamless_queue.errors import BufferMissing, ConfigurationError, SeamlessErr
 from seamless_queue.settings import Settings
 
 from . import keying
+from .celltypes.pieces import parts_of
+from .engines import Engine, Frame, WorkerSide
 from .errors import CacheMissError
-from .recent import RecentBuffers, RecentResults
+from .recent import RecentBuffers, RecentErrors, RecentResults
 
 if TYPE_CHECKING:
-    from seamless_queue.broker.records import NewRequest
-    from seamless_queue.buffers import Staged
     from seamless_queue.clerk import Host
-    from seamless_queue.lane import Lane, Ticket
     from seamless_queue.pythonsession import PythonSession
     from seamless_queue.segments import Part
     from seamless_queue.store import Store
@@ -41,57 +40,6 @@ if TYPE_CHECKING:
 
 #: So many transformations may be active at once in `parallel`, where nothing else was said.
 DEFAULT_NPARALLEL = 512
-
-
-class Engine(Protocol):
-    """Who takes what is submitted."""
-
-    @property
-    def store(self) -> Store:
-        """The open store; use it under `lock`."""
-
-    @property
-    def lane(self) -> Lane:
-        """Whose jobs they are."""
-
-    @property
-    def lock(self) -> Any:
-        """Held for every use of the store's connection."""
-
-    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
-        """Submit, and wake who is to run it."""
-
-    def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
-        """Take a wish back."""
-
-
-class Frame:
-    """A job whose code runs in this thread."""
-
-    __slots__ = ("host", "job_id")
-
-    def __init__(self, host: Host, job_id: int) -> None:
-        self.host = host
-        self.job_id = job_id
-
-
-class WorkerSide:
-    """The engine of a worker: what its jobs submit goes to the lane of the session that it works for."""
-
-    def __init__(self, host: Host, store: Store) -> None:
-        self.host = host
-        self.store = store
-        self.lane = host.lane
-        self.lock = host.lane.lock
-
-    def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
-        """Submit in the name of the current job."""
-        self.host.before_nested()
-        return self.lane.submit(requests, staged)
-
-    def cancel(self, ticket: Ticket, why: str = "canceled") -> bool:
-        """Take a wish back."""
-        return self.lane.withdraw(ticket, why)
 
 
 class Session:
@@ -112,8 +60,7 @@ class Session:
         self.workers: int | None = None
         #: whether it was said that no queue server is running
         self.has_warned = False
-        #: errors of code that ran in this process, by identity, until somebody takes them
-        self._exceptions: dict[str, BaseException] = {}
+        self.errors = RecentErrors()
 
     # -- configuration ------------------------------------------------------------------------
     @property
@@ -330,16 +277,6 @@ class Session:
         with engine.lock:
             return engine.store.buffers.has(checksum)
 
-    def remember_exception(self, identity: str, exc: BaseException) -> None:
-        """The code of a transformation raised this, in this process."""
-        self._exceptions[identity] = exc
-        while len(self._exceptions) > EXCEPTIONS:
-            self._exceptions.pop(next(iter(self._exceptions)), None)
-
-    def take_exception(self, identity: str) -> BaseException | None:
-        """The same, once."""
-        return self._exceptions.pop(identity, None)
-
     def hold(self, checksum: str) -> None:
         """An input that is needed until `let_go`."""
         with self._lock:
@@ -399,8 +336,6 @@ def _python_session() -> type[PythonSession]:
     return PythonSession
 
 
-#: So many errors are kept for whoever asked.
-EXCEPTIONS = 100
 #: What belongs to the store, and is fixed once that is open.
 STORE_KEYS = frozenset({"store", "digest", "persistent", "durable"})
 
@@ -433,11 +368,6 @@ def locate(checksum: str) -> str | None:
     if not _current.has(checksum):
         return None
     return _current.engine.store.path if _current.is_open else "memory"
-
-
-def parts_of(content: Any) -> Sequence[Part]:
-    """Bytes or Pieces as a sequence of buffers."""
-    return (content,) if isinstance(content, bytes | memoryview) else content.parts
 
 
 def close() -> None:

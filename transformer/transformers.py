@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, 
 
 from . import session
 from .celltypes import Content, Pieces, celltype_named, serialize
+from .celltypes.pieces import parts_of
 from .definition import Definition, Options, PinEntry
 from .environment import Environment
 from .names import Names
@@ -188,7 +189,7 @@ class Transformer(Generic[P, R]):
             else:
                 checksum, content = _pinned(key, value, celltype)
                 if content is not None:
-                    contents[checksum] = session.parts_of(content)
+                    contents[checksum] = parts_of(content)
                     large = large or isinstance(content, Pieces)
             pins[key] = _entry(celltype, checksum)
         for name, checksum in recipe.modules.items():
@@ -251,6 +252,10 @@ class Delayed(Transformer[P, R]):
         return self._build(args, kwargs)
 
 
+@overload
+def direct(code: Direct[P, R], language: None = None) -> Direct[P, R]: ...
+@overload
+def direct(code: Delayed[P, R], language: None = None) -> Direct[P, R]: ...
 @overload
 def direct(code: Callable[P, R], language: None = None) -> Direct[P, R]: ...
 @overload

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,6 +209,98 @@ def test_daemons_of_a_command_are_adopted_and_killed(tmp_path: Path, end: str, t
     )
     expected = {"adopted": True, "outcome": outcome, "pids": 2, "living": [], "unreaped": []}
     assert json.loads(done.stdout) == expected
+
+
+#: In a process of its own as well. Commands run in the main thread and in others at the same time.
+AMONG_THREADS = (
+    ADOPTING.partition("adopted =")[0]
+    + """
+import subprocess, threading
+processes.adopt_orphans()
+null, here, done = os.open(os.devnull, os.O_RDWR), os.getcwd(), {}
+
+def run(name, text):
+    # Every one waits for the others to have begun.
+    words = ["bash", "-c", f"touch begun.{name}; until [ $(ls begun.* | wc -l) = 3 ]; do sleep 0.01; done; {text}"]
+    ended = run_command(words, executable="/bin/bash", directory=here, environment=dict(os.environb), stdin=null,
+                        stdout=null, stderr=null, timeout=20, watch=Watch())
+    done[name] = (ended.outcome.name, ended.exit_code)
+
+mine = subprocess.Popen(["sleep", "300"])
+theirs = []
+def start():
+    theirs.append(subprocess.Popen(["sleep", "300"]))
+    stay.wait()
+stay = threading.Event()
+starter = threading.Thread(target=start)
+starter.start()
+threads = [threading.Thread(target=run, args=(name, text)) for name, text in (("a", "exit 3"), ("b", "sleep 0.3"))]
+for thread in threads:
+    thread.start()
+run("c", "sleep 0.15; exit 5")
+for thread in threads:
+    thread.join()
+living = [process.poll() is None for process in (mine, *theirs)]
+stay.set()
+starter.join()
+processes.kill_adopted()
+left = [owner.start_time(process.pid) for process in (mine, *theirs)]
+for process in (mine, *theirs):
+    process.returncode = 0
+print(json.dumps({"done": done, "living": living, "left": left, "moved": os.getcwd() != here}))
+"""
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets a process adopt orphans")
+def test_commands_of_several_threads_and_the_callers_children_leave_each_other_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AMONG_THREADS], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout) == {
+        "done": {"a": ["FAILED", 3], "b": ["DONE", 0], "c": ["FAILED", 5]},
+        "living": [True, True],
+        # But for the end: then all have to go, whoever's they are.
+        "left": [None, None],
+        "moved": False,
+    }
+
+
+def test_a_command_among_threads_is_a_command_like_others(tmp_path: Path, watch: Watching) -> None:
+    """Started another way, because the working directory is that of all threads."""
+    stay = threading.Event()
+    threads = [threading.Thread(target=stay.wait) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        before = os.getcwd()
+        text = "cat; pwd; ls /proc/self/fd | wc -l; ps -o pgid= -p $$; echo $$; grep SigIgn /proc/self/status; exit 4"
+        environment = {b"PATH": os.environb[b"PATH"], b"NAME": b"caf\xe9 \n x"}
+        ended = run(tmp_path, watch, "/bin/sh", "-c", text, stdin=b"input\n", environment=environment)
+        words = (tmp_path / "stdout").read_text().split()
+        assert words[:3] == ["input", str(tmp_path), "4"]
+        assert words[3] == words[4] != str(os.getpgid(0))
+        assert int(words[6], 16) & (1 << 12) == 0
+        assert (ended.outcome, ended.exit_code) == (Outcome.FAILED, 4)
+        ended = run(tmp_path, watch, "/usr/bin/env", "-0", environment=environment)
+        assert sorted((tmp_path / "stdout").read_bytes().split(b"\0")[:-1]) == sorted(
+            name + b"=" + value for name, value in environment.items()
+        )
+        ended = run(tmp_path, watch, "/bin/sh", "-c", "sleep 300 & echo $!; sleep 300", timeout=0.2)
+        assert (ended.outcome, ended.exit_code) == (Outcome.TIMED_OUT, -9)
+        wait_until_gone((tmp_path / "stdout").read_text().split())
+        assert os.getcwd() == before
+    finally:
+        stay.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_program_that_is_not_there_is_an_error_and_moves_nobody(tmp_path: Path, watch: Watching) -> None:
+    before = os.getcwd()
+    with pytest.raises(FileNotFoundError):
+        run(tmp_path, watch, str(tmp_path / "nothing"))
+    assert os.getcwd() == before
 
 
 def test_marked_processes_are_found_wherever_they_are(tmp_path: Path) -> None:

@@ -54,3 +54,8 @@ def in_one(content: bytes | memoryview | Pieces) -> bytes | memoryview:
     if isinstance(content, Pieces):
         content = content.parts[0] if len(content.parts) == 1 else content.join()
     return content.toreadonly() if isinstance(content, memoryview) else content
+
+
+def parts_of(content: bytes | memoryview | Pieces) -> tuple[bytes | memoryview, ...]:
+    """The same bytes as a sequence of parts."""
+    return content.parts if isinstance(content, Pieces) else (content,)
