@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from .errors import DiskFull, DriverTooOld, StoreBusy, StoreDamaged, StoreReadOnly
+from .errors import DiskFull, DriverTooOld, StoreBusy, StoreClosed, StoreDamaged, StoreReadOnly
 from .filesystems import has_no_room
 
 #: How long a writer tries before it gives up; long, because giving up loses work.
@@ -66,6 +66,7 @@ class Database:
     def __init__(self, path: str, *, durable: bool = False, shared: bool = False, passing: bool = False) -> None:
         self.path = path
         self._library = library()
+        self._is_closed = False
         # timeout=0: waiting is done by `transaction` and `rows`, fairly.
         self.connection: Any = self._library.connect(
             path, timeout=0, isolation_level=None, cached_statements=256, check_same_thread=not shared
@@ -81,6 +82,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""
+        self._is_closed = True
         self.connection.close()
 
     @contextmanager
@@ -132,6 +134,8 @@ class Database:
                 exc = later
 
     def _reject_unless_busy(self, exc: Exception) -> None:
+        if self._is_closed:
+            raise StoreClosed("the session was closed while its store was in use") from exc
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code == self._library.SQLITE_READONLY:
             raise StoreReadOnly(f"{self.path} is read-only; choose another store with --store") from exc

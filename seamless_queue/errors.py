@@ -8,6 +8,7 @@
     │   ├── NetworkFileSystem
     │   ├── NotAStore
     │   ├── StoreBusy
+    │   ├── StoreClosed
     │   ├── StoreDamaged
     │   ├── StoreNotOurs
     │   ├── StoreReadOnly
@@ -73,6 +74,10 @@ class NotAStore(StoreError):
 
 class StoreBusy(StoreError):
     """The store's database stayed locked."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed while it was in use."""
 
 
 class StoreDamaged(StoreError):

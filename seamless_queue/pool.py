@@ -31,6 +31,8 @@ class Member:
     id: int | None = None
     idle: bool = False
     idle_since: float = 0.0
+    #: how often it was woken
+    wakes: int = 0
     #: its job waits for another worker's
     blocked: bool = False
     #: told to rest after its current job
@@ -91,8 +93,10 @@ class WorkerPool:
             member.current = None
         if event in ("blocked", "unblocked"):
             member.blocked = event == "blocked"
-        else:
-            member.idle = event == "idle"
+        elif event != "idle" or message["after"] == member.wakes:
+            # One that has just ended all it had is about to rest: it is awake, and so the best one to be woken.
+            # It may say that it is idle before it hears that: then it is not.
+            member.idle = event == "idle" or message.get("free", False)
             member.idle_since = time.monotonic()
 
     def wake(self, at_most: int) -> int:
@@ -102,7 +106,8 @@ class WorkerPool:
         idle = idle[: max(0, min(at_most, self.size - self.busy_count))]
         for member in idle:
             member.idle = False
-            member.channel.send({"order": Mode.WORK.value if member.held else "wake"})
+            member.wakes += 1
+            member.channel.send({"order": Mode.WORK.value if member.held else "wake", "number": member.wakes})
             member.held = False
         return len(idle)
 

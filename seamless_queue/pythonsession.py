@@ -101,8 +101,7 @@ class PythonSession:
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
         """Submit, and wake who is to run it."""
         with self.lock:
-            if self.broken is not None:
-                raise SeamlessError(self.broken)
+            self._refuse_if_broken()
             tickets = self.lane.submit(requests, staged)
             waiting = sum(not ticket.done for ticket in tickets)
             if waiting and requests[0].lane == QUEUE_LANE:
@@ -115,6 +114,7 @@ class PythonSession:
     def spawn(self, workers: int) -> None:
         """Have so many workers from now on. They are started by the listener, so that it is their parent."""
         with self.lock:
+            self._refuse_if_broken()
             if self._pool is None:
                 configuration = Configuration(
                     self._settings.store,
@@ -131,6 +131,10 @@ class PythonSession:
             self._pool.size = workers
         self._listen()
         ring([self._bell.address])
+
+    def _refuse_if_broken(self) -> None:
+        if self.broken is not None:
+            raise SeamlessError(self.broken)
 
     @property
     def workers(self) -> int:
@@ -173,6 +177,7 @@ class PythonSession:
             if self._closing or self.process_id != os.getpid():
                 return 0
             self._closing = True
+            self.broken = self.broken or "the session was closed"
         if self._listener is not None:
             ring([self._bell.address])
             self._listener.join()
@@ -191,7 +196,7 @@ class PythonSession:
     # -- the listener -------------------------------------------------------------------------
     def _listen(self) -> None:
         with self.lock:
-            if self._listener is None:
+            if self._listener is None and not self._closing:
                 self._selector.register(self._bell, selectors.EVENT_READ)
                 self._listener = threading.Thread(target=self._run, name="seamless-listener", daemon=True)
                 self._listener.start()
@@ -214,6 +219,10 @@ class PythonSession:
             with self.lock:
                 self._take_in([key.data for key, _ in ready if key.data is not None], ended)
                 self._bury_dead(ended)
+            # At once: somebody may be waiting for just these.
+            self._tell(ended)
+            ended = []
+            with self.lock:
                 ended += self._look(self._has_missed or any(key.data is None for key, _ in ready))
                 self._has_missed = False
                 if self._pool is None and self.lane.has_strangers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import threading
@@ -50,7 +51,7 @@ class Pins(NamedTuple):
 
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
-    before, error, result = _usage(), None, None
+    before, error, result, process_id = _usage(), None, None, os.getpid()
     if running.context is not None:
         with host.lane.lock:
             take_on(store, running)
@@ -67,6 +68,9 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
                 # Ctrl-C of whoever waits here, not of the code in a worker.
                 raise
             error = _told(exc)
+    if os.getpid() != process_id:
+        # A copy of this process, because the code has forked and come back twice: the other one goes on.
+        os._exit(0)
     usage = _since(before)
     with host.lane.lock:
         stdout, stderr = _streams(store, host, staged)

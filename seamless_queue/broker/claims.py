@@ -32,7 +32,8 @@ STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
 # Whoever waits for a job runs it itself, also if another worker of the lane has reserved it and not begun.
 CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
-FREE_AMONG = f"SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND lane = ? AND {_FREE}"
+# A few of maybe very many: by their numbers, not by the index of all that are free.
+FREE_AMONG = f"SELECT id FROM jobs NOT INDEXED WHERE id IN (SELECT value FROM json_each(?)) AND lane = ? AND {_FREE}"
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from .script import EXECUTORS, WHERE, ended_well, run_script, runs, see_gone, start_script
-from .shop import Shop
+from .shop import Shop, until
 
 FUNCTIONS = """
 @delayed
@@ -166,6 +168,34 @@ print(join("still ", "there").run())
     shop.let("look")
     assert ended_well(script) == "still there\n"
     assert shop.executions == 1
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
+def test_ctrl_c_in_a_batch(shop: Shop, where: str) -> None:
+    """KeyboardInterrupt comes out of the loop, what was active is taken back, and the session goes on."""
+    text = """
+seamless.config.set_nparallel(2)
+tfs = [join("a", "b")] + [hold(str(i)) for i in range(5)]
+try:
+    for tf in parallel(tfs):
+        print(tf.value, flush=True)
+        gates.say("looping")
+except KeyboardInterrupt:
+    print([tf.status.removeprefix("Status: ") for tf in tfs])
+for name in "01":
+    gates.say(name)
+print(join("still ", "there").run(), hold("0").run())
+"""
+    script = start_script(shop, WHERE[where] + FUNCTIONS + text)
+    runs(shop, "0")
+    until((shop.gates / "looping").exists, "the first value")
+    script.signal(signal.SIGINT)
+    lines = ended_well(script).splitlines()
+    statuses = eval(lines[1])
+    assert (lines[0], lines[2]) == ("ab", "still there 0")
+    assert statuses[:2] == ["OK", "canceled"]
+    assert set(statuses[2:4]) <= {"canceled", "ready"}
+    assert statuses[4:] == ["ready", "ready"]
 
 
 def test_a_batch_that_is_left_early(shop: Shop) -> None:

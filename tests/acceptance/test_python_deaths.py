@@ -131,3 +131,42 @@ print(hold("two").run())
     shop.let("between")
     shop.let("two")
     assert ended_well(script) == "one\ntwo\n"
+
+
+def test_code_that_forks_and_comes_back_twice(shop: Shop) -> None:
+    """One of the two is a copy of the worker: it ends there, and nothing is published twice."""
+    text = """
+spawn(1)
+@delayed
+def twofold(x):
+    import gates, os
+    child = os.fork()
+    if child == 0:
+        return "child"
+    os.waitpid(child, 0)
+    return "parent"
+print([twofold(i).run() for i in range(3)])
+"""
+    assert run_script(shop, text) == "['parent', 'parent', 'parent']\n"
+
+
+def test_workers_that_cannot_start(shop: Shop) -> None:
+    """It is said, to everybody who asks, until the session is closed; then all is well again."""
+    text = """
+python, sys.executable = sys.executable, "/bin/false"
+spawn(2)
+plus = delayed(lambda x: x + 1)
+for tf in (plus(1), plus(2).start(), plus(plus(3))):
+    try:
+        tf.run()
+    except TransformationError as exc:
+        print(str(exc).partition(";")[0], tf.status)
+sys.executable = python
+seamless.close()
+spawn(1)
+print(plus(1).run())
+"""
+    lines = run_script(shop, text).splitlines()
+    assert lines[0] == lines[1] == "<lambda> failed: workers cannot start (exit code 1) Status: exception"
+    assert lines[2].endswith("workers cannot start (exit code 1) Status: exception")
+    assert lines[3] == "2"

@@ -194,7 +194,7 @@ print(busy(5).run())
     assert run_script(shop, text) == "5\n"
 
 
-@pools
+@pytest.mark.parametrize("workers", [0, 2])
 def test_children_show_their_parent(shop: Shop, workers: int) -> None:
     """Also a child that somebody else has asked for already."""
     text = """
@@ -216,7 +216,7 @@ print(tf.run() == expected(1))
     assert found["middle", "leaf"] in (19, 20)
 
 
-@pools
+@pytest.mark.parametrize("workers", [0, 1])
 def test_errors_and_batches_inside(shop: Shop, workers: int) -> None:
     """A driver sees what fails, goes on, and may leave a batch early."""
     text = """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .script import private_leftovers, run_script
-from .shop import Shop
+from .shop import opened
 
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
@@ -108,10 +109,8 @@ def _text(output: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def shown(template: Any) -> list[str]:
+def shown(template: Path) -> list[str]:
     """What each cell has shown, as text."""
-    from .shop import opened
-
     with opened(template) as shop:
         shop.write("cells.json", json.dumps(CELLS))
         run_script(shop, DRIVER, header="", err=None, env={"PYTHONWARNINGS": "", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})

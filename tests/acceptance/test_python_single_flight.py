@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from .script import (
     EXECUTORS,
     WHERE,
     ended_well,
+    finished,
     private_leftovers,
     run_script,
     runs,
@@ -38,7 +41,7 @@ echo $x > RESULT
 tf.celltypes.result = "text"
 print(tf(x=7).run())
 """
-PAIRS = [(first, second) for first in EXECUTORS for second in EXECUTORS]
+PAIRS = [("process", "process"), ("process", "spawn"), ("spawn", "process")]
 
 
 def _requests(shop: Shop, count: int) -> None:
@@ -121,8 +124,7 @@ def test_private_sessions_share_nothing(shop: Shop) -> None:
     assert shop.rows("SELECT id FROM jobs") == []
 
 
-@pytest.mark.parametrize("where", EXECUTORS)
-@pytest.mark.parametrize("other", EXECUTORS)
+@pytest.mark.parametrize(("where", "other"), PAIRS)
 def test_who_waits_takes_over_from_the_dead(shop: Shop, where: str, other: str) -> None:
     """The first is killed while its function runs; nobody but the second is left."""
     first = start_script(shop, PERSISTENT + WHERE[where] + RUN)
@@ -132,6 +134,23 @@ def test_who_waits_takes_over_from_the_dead(shop: Shop, where: str, other: str) 
     workers = workers_of(first)
     first.kill()
     see_gone(runner, *workers)
+    shop.let("work")
+    assert ended_well(second) == "{'x': 7}\n"
+    assert shop.executions == 2
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
+def test_who_waits_takes_over_from_who_leaves(shop: Shop, where: str) -> None:
+    """The first is interrupted; what it ran is given back, not failed."""
+    first = start_script(shop, PERSISTENT + WHERE[where] + RUN)
+    runner = runs(shop, "work")
+    second = start_script(shop, PERSISTENT + RUN)
+    _requests(shop, 2)
+    first.signal(signal.SIGINT)
+    ended = finished(first)
+    assert ended.status == -signal.SIGINT
+    assert ended.lines[-1] == "KeyboardInterrupt"
+    see_gone(runner)
     shop.let("work")
     assert ended_well(second) == "{'x': 7}\n"
     assert shop.executions == 2

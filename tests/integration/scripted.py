@@ -150,6 +150,15 @@ def _nest(store: Store, running: Running, host: Host, script: Script) -> str:
         return f"{script['name']} caught"
 
 
+def _withdraw(store: Store, running: Running, host: Host, script: Script) -> str:
+    """Submit the scripts of `children`, and take them back once others run them."""
+    tickets = submit_nested(store, running, host, script["children"])
+    for child, ticket in zip(script["children"], tickets, strict=True):
+        wait_until(lambda: f"begun {child['name']} " in Path(script["log"]).read_text(), child["name"])  # noqa: B023
+        host.lane.withdraw(ticket, "not wanted after all")
+    return _wait(store, running, host, script)
+
+
 def _leave(store: Store, running: Running, host: Host, script: Script) -> str:
     """Leave a process, or a thread, behind."""
     if script["what"] == "thread":
@@ -233,6 +242,7 @@ ACTIONS: dict[str, Callable[[Store, Running, Host, Script], Any]] = {
     "spin": _spin,
     "spoil": _spoil,
     "wait": _wait,
+    "withdraw": _withdraw,
 }
 
 
@@ -298,7 +308,7 @@ class Caller:
     def script(self, do: str, name: str | None = None, **arguments: Any) -> Script:
         """A description; the file that lets it go on is called NAME.go."""
         name = name or do
-        given = {"go": str(self.place / f"{name}.go"), **arguments} if do in ("wait", "spin") else arguments
+        given = {"go": str(self.place / f"{name}.go"), **arguments} if do in ("wait", "spin", "withdraw") else arguments
         return {"do": do, "name": name, "log": str(self.place / "log"), **given}
 
     def submit(self, *scripts: Script, lane: int | None = None, **wishes: Any) -> list[Ticket]:

@@ -13,18 +13,22 @@ from typing import Any
 
 import pytest
 from desk import Desk, wait_until
-from scripted import Caller, calling, other_process
+from scripted import Caller, calling, other_process, request_for
 
 from seamless_queue import lane, pythonsession
-from seamless_queue.broker import progress, submissions
-from seamless_queue.broker.records import QUEUE_LANE
+from seamless_queue.broker import claims, progress, reports, submissions
+from seamless_queue.broker.claims import MAX_DEATHS
+from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
 from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.broker.states import JobState, Outcome, RequestState
+from seamless_queue.broker.work import End, Finished
 from seamless_queue.buffers import Staged
-from seamless_queue.errors import DiskFull
+from seamless_queue.errors import DiskFull, SeamlessError
 from seamless_queue.lane import Ticket
 from seamless_queue.settings import Settings
 from seamless_queue.store import Store
+
+J = JobState
 
 
 @pytest.fixture
@@ -276,10 +280,8 @@ def test_the_failure_of_another_session_is_shared(caller: Caller, opened: Callab
     other = desk.new_session(SessionKind.PYTHON)
     theirs = desk.new_worker(other)
     script = caller.script("echo")
-    staged, request = Staged(), None
+    staged = Staged()
     with caller.session.lock:
-        from scripted import request_for
-
         request = request_for(caller.store, staged, other, script)
     with desk.store.database.transaction() as connection:
         staged.write(connection)
@@ -336,8 +338,6 @@ def test_a_queued_job_is_not_run_here(caller: Caller, opened: Callable[..., Stor
     result = desk.store.buffers.stage(b"from the queue", staged)
     with desk.store.database.transaction() as connection:
         staged.write(connection)
-    from seamless_queue.broker.work import Finished
-
     desk.finish(running, Finished(Outcome.DONE, result, exit_code=0))
     assert ended(*waiting) is True
     assert caller.result(ticket) == "from the queue"
@@ -394,6 +394,111 @@ def test_a_job_of_ours_that_others_want_moves_to_them(caller: Caller, settings: 
     assert caller.lines("begun") == [["begun", "echo", str(other.pid)]]
 
 
+# -- what the lane asks the table ------------------------------------------------------------------
+def test_one_job_is_claimed_by_its_number(desk: Desk) -> None:
+    first, second = desk.submit("first", lane=7), desk.submit("second", lane=7)
+    other = desk.new_worker()
+    assert second.job_id is not None
+
+    def claim_this(job: int | None, worker: int = desk.worker, lane: int = 7) -> bool:
+        assert job is not None
+        with desk.store.database.transaction() as connection:
+            return claims.claim_this(connection, worker, lane, job)
+
+    assert not claim_this(second.job_id, lane=8)
+    assert claim_this(second.job_id)
+    # It may be taken from whoever has only reserved it, not from whoever has begun it.
+    assert claim_this(second.job_id, other)
+    assert desk.begin(second.job_id) is None
+    running = desk.begin(second.job_id, other)
+    assert running is not None
+    assert not claim_this(second.job_id)
+    desk.done(running, worker=other)
+    assert not claim_this(second.job_id)
+    assert desk.claim(lane=7, want=5) == [first.job_id]
+    assert not claim_this(99)
+
+
+def test_which_jobs_are_free(desk: Desk) -> None:
+    jobs = [desk.submit(name, lane=7).job_id or 0 for name in ("free", "reserved", "running", "canceled")]
+    elsewhere = desk.submit("elsewhere", lane=8).job_id or 0
+    with desk.store.database.transaction() as connection:
+        for job in jobs[1:3]:
+            claims.claim_this(connection, desk.worker, 7, job)
+    desk.begin(jobs[2])
+    desk.cancel(4)
+    assert claims.free_among(desk.store.database, 7, [*jobs, elsewhere, 99]) == jobs[:1]
+    assert claims.free_among(desk.store.database, 7, []) == []
+
+
+def test_the_ends_of_requests(desk: Desk) -> None:
+    done, failed, canceled, waiting = (desk.submit(name).request_id for name in ("done", "failed", "canceled", "wait"))
+    desk.done(desk.take(), "result of it")
+    desk.fail(desk.take(), "exit code 4")
+    desk.cancel(canceled)
+    assert reports.ends(desk.store.database, [done, failed, canceled, waiting, 99]) == [
+        End(done, RequestState.DELIVERED, None, desk.checksum("done"), desk.checksum("result of it")),
+        End(failed, RequestState.FAILED, "exit code 4", desk.checksum("failed"), None),
+        End(canceled, RequestState.CANCELED, "canceled", desk.checksum("canceled"), None),
+    ]
+    assert reports.ends(desk.store.database, []) == []
+
+
+def wish_of(desk: Desk, what: str, parent: int | None = None) -> tuple[int, int]:
+    """Ask for something in the name of a job; the request and the job."""
+    request = NewRequest(what, b"/", None, None, 7, Identity(desk.checksum(what)), parent=parent)
+    with desk.store.database.transaction() as connection:
+        submitted, _ = submissions.submit(connection, request)
+    assert submitted.job_id is not None
+    return submitted.request_id, submitted.job_id
+
+
+def test_whose_part_a_job_is(desk: Desk) -> None:
+    _, top = wish_of(desk, "top")
+    middle_request, middle = wish_of(desk, "middle", top)
+    _, bottom = wish_of(desk, "bottom", middle)
+    _, stranger = wish_of(desk, "stranger")
+    database = desk.store.database
+    assert all(reports.is_ancestor(database, job, bottom) for job in (top, middle, bottom))
+    assert not any(reports.is_ancestor(database, job, top) for job in (middle, bottom, stranger))
+    # A circle is no endless loop.
+    wish_of(desk, "top", bottom)
+    assert reports.is_ancestor(database, bottom, top)
+    assert not reports.is_ancestor(database, stranger, top)
+    # What has ended is nobody's part any more.
+    desk.cancel(middle_request)
+    assert not reports.is_ancestor(database, top, bottom)
+
+
+def test_the_children_of_a_stopped_job_are_taken_back(desk: Desk) -> None:
+    _, top = wish_of(desk, "top")
+    _, only_mine = wish_of(desk, "only mine", top)
+    _, shared = wish_of(desk, "shared", top)
+    wish_of(desk, "shared")
+    with desk.store.database.transaction() as connection:
+        jobs, _ = progress.cancel_children(connection, top)
+    assert sorted(jobs) == [only_mine, shared]
+    assert (desk.job("only mine"), desk.job("shared"), desk.job("top")) == (J.CANCELED, J.READY, J.READY)
+    with desk.store.database.transaction() as connection:
+        assert progress.cancel_children(connection, top)[0] == []
+
+
+def test_a_job_that_kills_its_worker_inside_of_another_is_charged_in_the_end(desk: Desk) -> None:
+    """At first nobody knows which of the two it was; then both have been told to run alone."""
+    for name in ("outer", "inner"):
+        desk.submit(name)
+    outer, inner = 1, 2
+    for _ in range(MAX_DEATHS + 1):
+        worker = desk.new_worker()
+        with desk.store.database.transaction() as connection:
+            assert claims.claim_this(connection, worker, QUEUE_LANE, outer)
+            assert claims.begin(connection, worker, outer)
+            assert claims.claim_this(connection, worker, QUEUE_LANE, inner)
+            assert claims.begin(connection, worker, inner)
+        desk.bury(worker)
+    assert (desk.job("outer"), desk.job("inner")) == (J.FAILED, J.FAILED)
+
+
 # -- the end -------------------------------------------------------------------------------------
 def test_closing_takes_back_what_has_not_ended_and_wakes_who_waits(settings: Settings, tmp_path: Path) -> None:
     with calling(settings, tmp_path) as caller:
@@ -410,3 +515,25 @@ def test_closing_takes_back_what_has_not_ended_and_wakes_who_waits(settings: Set
         rows = later.rows("SELECT command, state FROM requests ORDER BY id")
     # The queue goes on without us.
     assert rows == [("echo", RequestState.CANCELED), ("queued", RequestState.QUEUED)]
+
+
+def test_code_that_outlasts_its_session_is_told_so(settings: Settings, tmp_path: Path) -> None:
+    """Nobody can make a thread stop; what it comes to has no place any more."""
+    with calling(settings, tmp_path) as caller:
+        running, waiting = caller.start("wait"), caller.start("echo")
+        thread = in_thread(lambda: caller.lane.run_here(running, caller.session.host))
+        caller.begun("wait")
+        assert caller.session.close() == 2
+        caller.go("wait")
+        assert isinstance(found := ended(*thread), SeamlessError)
+        assert "the session was closed" in str(found)
+        for refused in (
+            lambda: caller.start("echo"),
+            lambda: caller.session.spawn(1),
+            lambda: caller.lane.submit([], Staged()),
+        ):
+            with pytest.raises(SeamlessError, match="the session was closed"):
+                refused()
+        assert not caller.session.cancel(waiting)
+        caller.session.watch_others()
+        assert caller.session.host.wait_for(waiting) is None  # type: ignore[func-returns-value]

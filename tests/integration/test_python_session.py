@@ -289,6 +289,38 @@ def test_a_canceled_job_is_run_again_when_it_is_asked_for_again(caller: Caller) 
     assert caller.attempts(ticket) == [Outcome.CANCELED, Outcome.DONE]
 
 
+@pytest.mark.usefixtures("hasty")
+def test_what_a_canceled_job_has_asked_for_is_canceled_too(open_with: Open) -> None:
+    """As far as nobody else wants it."""
+    caller = open_with(2)
+    scripts = [caller.script("spin", "alone"), caller.script("wait", "shared"), caller.script("echo", "later")]
+    shared = caller.start("wait", "shared")
+    driver = caller.start("nest", children=scripts)
+    pids = {caller.begun("alone"), caller.begun("shared")}
+    assert len(pids) == 2
+    assert caller.session.cancel(driver)
+    states = "SELECT command, jobs.state FROM jobs JOIN requests ON requests.job_id = jobs.id AND parent IS NOT NULL"
+    expected = {"alone": JobState.CANCELED, "shared": JobState.RUNNING, "later": JobState.CANCELED}
+    wait_until(lambda: dict(caller.rows(states)) == expected, "the end of all that was asked for")
+    caller.go("shared")
+    assert caller.result(shared) == "shared done"
+    assert caller.result(caller.start("echo", "last")) == "last done"
+    assert caller.runs("shared") == 1
+    assert caller.runs("later") == 0
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("do", ["spin", "hold"])
+def test_code_may_take_back_what_another_worker_runs_for_it(open_with: Open, do: str) -> None:
+    caller = open_with(2)
+    driver = caller.start("withdraw", children=[caller.script(do, "child")])
+    pid = caller.begun("child")
+    wait_until(lambda: is_gone(pid), "the worker to give it up")
+    assert caller.result(caller.start("echo")) == "echo done"
+    caller.go("withdraw")
+    assert caller.result(driver) == "withdraw done"
+
+
 def test_what_others_want_goes_on_although_one_gives_it_up(caller: Caller, settings: Settings) -> None:
     ticket = caller.start("wait")
     pid = caller.begun("wait")
@@ -518,7 +550,7 @@ def test_code_does_not_go_on_when_what_it_runs_is_stopped_with_it(
 
 # -- the end -------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("do", ["echo", "spin", "hold", "command", "nest"])
+@pytest.mark.parametrize("do", ["echo", "spin", "hold", "command", "nest", "stopped"])
 def test_closing_ends_all(tmp_path: Path, do: str) -> None:
     given: Script = {"command": {"text": "sleep 307"}, "nest": {"children": []}}.get(do, {})
     settings = Settings(private.new_path(), private=True)
@@ -529,12 +561,14 @@ def test_closing_ends_all(tmp_path: Path, do: str) -> None:
         large = caller.store.buffers.stage(os.urandom(100_000), staged := _staged())
         assert staged.small == {}
         assert Segments(os.path.basename(settings.store)).has(large)
-        ticket = caller.start(do, **given)
+        ticket = caller.start("wait" if do == "stopped" else do, do, **given)
         workers = {caller.begun("child" if do == "nest" else do)} | caller.workers()
+        if do == "stopped":
+            os.kill(caller.begun(do), signal.SIGSTOP)
         sockets = runtime_directory(caller.store.runtime_name)
         if do == "echo":
             caller.result(ticket)
-        assert caller.session.close() == (do != "echo") + (do == "nest") * 0
+        assert caller.session.close() == (do != "echo")
     assert all(is_gone(pid) for pid in workers)
     assert not os.path.exists(settings.store)
     assert not os.path.exists(sockets)

@@ -16,6 +16,8 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 DOORS = {
     "watchdog": {"seamless_queue/watchers.py"},
     "subprocess": {"seamless_queue/processes.py"},
+    "socket": {f"seamless_queue/{name}.py" for name in ("channel", "doorbell", "pool", "worker")},
+    "selectors": {"seamless_queue/server.py", "seamless_queue/pythonsession.py"},
     "pysqlite3": {"seamless_queue/driver.py"},
     "sqlite3": {"seamless_queue/driver.py"},
     "sqlalchemy": {"seamless_queue/models.py"},
@@ -67,19 +69,25 @@ def trees() -> dict[str, ast.Module]:
     return {name_of(path): ast.parse(path.read_text()) for path in SOURCES}
 
 
+@pytest.fixture(scope="module")
+def imported(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """What each module imports."""
+    return {name: set(imports(tree)) for name, tree in trees.items()}
+
+
 def test_the_scan_sees_the_sources(trees: dict[str, ast.Module]) -> None:
     assert {"seamless_queue/driver.py", "transformer/bash.py", "cli/run.py", "migrations/env.py"} <= set(trees)
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
-def test_a_library_is_imported_at_its_door_only(trees: dict[str, ast.Module], library: str) -> None:
-    users = {name for name, tree in trees.items() if library in {found.partition(".")[0] for found in imports(tree)}}
+def test_a_library_is_imported_at_its_door_only(imported: dict[str, set[str]], library: str) -> None:
+    users = {name for name, modules in imported.items() if library in {found.partition(".")[0] for found in modules}}
     assert {name for name in users - DOORS[library] if not name.startswith(ROOMS_OF.get(library, "-"))} == set()
 
 
 @pytest.mark.parametrize("library", FORBIDDEN)
-def test_some_libraries_are_not_used_at_all(trees: dict[str, ast.Module], library: str) -> None:
-    assert [name for name, tree in trees.items() if library in set(imports(tree))] == []
+def test_some_libraries_are_not_used_at_all(imported: dict[str, set[str]], library: str) -> None:
+    assert [name for name, modules in imported.items() if library in modules] == []
 
 
 def test_signal_handlers_are_set_in_one_module(trees: dict[str, ast.Module]) -> None:
@@ -90,6 +98,28 @@ def test_signal_handlers_are_set_in_one_module(trees: dict[str, ast.Module]) -> 
 def test_processes_are_started_in_one_module(trees: dict[str, ast.Module]) -> None:
     found = {name: calls_on(tree, "os") & STARTERS for name, tree in trees.items()}
     assert {name: calls for name, calls in found.items() if calls} == {"seamless_queue/processes.py": {"posix_spawn"}}
+
+
+def test_processes_are_killed_by_few(trees: dict[str, ast.Module]) -> None:
+    """Whoever kills has seen to it that the number still belongs to the process that is meant."""
+    killers = {name for name, tree in trees.items() if calls_on(tree, "os") & {"kill", "killpg"}}
+    assert killers == {f"seamless_queue/{name}.py" for name in ("processes", "reclaim", "crashpoints")}
+
+
+def test_only_a_worker_leaves_in_the_middle_of_things(trees: dict[str, ast.Module]) -> None:
+    leavers = {name for name, tree in trees.items() if calls_on(tree, "os") & {"_exit", "abort"}}
+    assert leavers == {"seamless_queue/worker.py"}
+
+
+def test_shared_memory_has_one_address(trees: dict[str, ast.Module]) -> None:
+    """So that what is made there is swept."""
+    users = {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/dev/shm")
+    }
+    assert users == {"seamless_queue/private.py"}
 
 
 def test_no_command_runs_python_code_between_fork_and_exec() -> None:
@@ -109,6 +139,6 @@ def test_nobody_opens_the_database_file_itself(trees: dict[str, ast.Module]) -> 
     assert "O_EXCL" in (ROOT / "seamless_queue" / "store.py").read_text()
 
 
-def test_the_rooms_are_imported_by_their_installed_names(trees: dict[str, ast.Module]) -> None:
+def test_the_rooms_are_imported_by_their_installed_names(imported: dict[str, set[str]]) -> None:
     wrong = {"transformer", "cli", "migrations"}
-    assert [name for name, tree in trees.items() if wrong & {found.partition(".")[0] for found in imports(tree)}] == []
+    assert [name for name, modules in imported.items() if wrong & {found.partition(".")[0] for found in modules}] == []

@@ -54,3 +54,45 @@ def test_importing_the_face_imports_nothing() -> None:
     ours = {name for name in done.stdout.split() if name.startswith("seamless")}
     assert "seamless" in ours
     assert not {name.partition(".")[0] for name in done.stdout.split()} & {*HEAVY, "blake3", "orjson", "seamless_queue"}
+
+
+#: What Python code must not pay for that does without it.
+UNNEEDED = (*HEAVY, "click", "multiprocessing", "concurrent.futures", "IPython", "inspect")
+CALL = """
+import sys
+import seamless.transformer
+imported = [name for name in sys.argv[1].split(",") if name in sys.modules]
+from seamless.transformer import delayed, direct, spawn
+
+@direct
+def add(a, b):
+    return a + b
+
+@delayed
+def find(names):
+    import sys
+    return [name for name in names.split(",") if name in sys.modules]
+
+if int(sys.argv[2]):
+    spawn(int(sys.argv[2]))
+assert add(1, 2) == add(1, b=2) == 3
+used = [name for name in sys.argv[3].split(",") if name in sys.modules]
+print(imported, used, find(sys.argv[3]).run())
+seamless.close()
+"""
+#: What a call may not import. Source is found with `inspect`.
+UNUSED = tuple(name for name in UNNEEDED if name not in ("inspect", "concurrent.futures"))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_python_face_imports_what_it_needs_when_it_needs_it(tmp_path: Path, workers: int) -> None:
+    """Nor does a worker."""
+    (tmp_path / "program.py").write_text(CALL)
+    done = subprocess.run(
+        [sys.executable, "program.py", ",".join(UNNEEDED), str(workers), ",".join(UNUSED)],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("[] [] []\n", "")
