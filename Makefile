@@ -27,7 +27,9 @@ stress: $(INSTALLED) ## The long tests: workers and servers are killed at random
 	$(BIN)/pytest -m stress
 
 bench: $(INSTALLED) ## Measure speed, as ratios to other tools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/face.py
 
 clean: ## Remove everything that was made here, .venv and .demo too
 	rm -rf $(VENV) .demo .zipf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
