@@ -6,8 +6,8 @@ import time
 from typing import Any, NamedTuple
 
 from . import crashpoints
-from .broker import claims
-from .broker.records import Consequences
+from .broker import claims, sessions
+from .broker.records import Consequences, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .buffers import Staged
@@ -75,6 +75,28 @@ def publish_all(
         else:
             outcomes.append(publish(connection, session_id, worker_id, one.running, one.finished, one.staged))
     return outcomes, following
+
+
+class Death(NamedTuple):
+    """How a worker ended that is seen dead, and what that means for its jobs."""
+
+    worker_id: int
+    #: in words
+    how: str
+    #: whether its jobs are to blame
+    charge: bool
+    #: jobs in the middle of which it has left, and how they are to end by that
+    ended: list[tuple[Running, Finished]]
+
+
+def bury(connection: Any, session_id: int, death: Death) -> Consequences:
+    """Publish what a dead worker has left to be published, and give back all else; in the caller's transaction."""
+    following = [
+        publish(connection, session_id, death.worker_id, running, finished, Staged())[1]
+        for running, finished in death.ended
+    ]
+    why = f"worker {death.how}"
+    return merged([*following, sessions.bury_worker(connection, session_id, death.worker_id, why, charge=death.charge)])
 
 
 def publish(

@@ -5,7 +5,9 @@ The end of the stream tells each side that the other one died.
 
 from __future__ import annotations
 
+import select
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +36,19 @@ class Channel:
         with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all has been sent, no longer than this: for last words."""
+        deadline = time.monotonic() + seconds
+        poller = select.poll()
+        poller.register(self._socket, select.POLLOUT)
+        while self._unsent and (left := deadline - time.monotonic()) > 0:
+            before = self._unsent
+            poller.poll(left * 1000)
+            self.send()
+            if self._unsent == before:
+                # The other side is gone.
+                return
 
     def receive_nowait(self) -> list[Message]:
         """All messages that have arrived. EOFError once the other side is gone and has been heard out."""

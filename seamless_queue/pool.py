@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import processes
+from .attempt import Death
+from .broker.states import Outcome
+from .broker.work import Finished, Running
 from .channel import Channel, Message
 from .errors import SeamlessError
 from .orders import Configuration, Mode
@@ -38,6 +41,8 @@ class Member:
     #: told to rest after its current job
     held: bool = False
     left: bool = False
+    #: what it says of the jobs in the middle of which it leaves
+    leaving: list[Message] = field(default_factory=list, repr=False)
     #: jobs that it has to stop, and until when
     doomed: dict[int, float] = field(default_factory=dict)
     #: by its parent, who could not make it stop otherwise
@@ -87,6 +92,8 @@ class WorkerPool:
             member.id, self._broken_starts = message["worker"], 0
         elif event == "bye":
             member.left = True
+        elif event == "leaving":
+            member.leaving = message["jobs"]
         elif event == "started":
             member.current = message
         elif event == "ended" and member.current is not None and member.current["job"] == message["job"]:
@@ -177,21 +184,25 @@ class WorkerPool:
             # Whoever rested may work again.
             member.held = member.held and mode is not Mode.WORK
 
-    def bury(self, member: Member, mark_of_store: str) -> str:
-        """A worker has gone: make sure of it, and of all that it started; how it ended, in words."""
+    def bury(self, member: Member, mark_of_store: str) -> Death | None:
+        """A worker has gone: make sure of it, and of all that it started. None if it held nothing any more."""
         member.channel.close()
         self.members.remove(member)
         with suppress(ProcessLookupError):
             member.process.kill()
         status = member.process.wait()
         processes.kill_adopted([other.process.pid for other in self.members])
+        if member.id is None:
+            if not member.left:
+                self._count_broken_start(status)
+            return None
         if member.left:
-            return "left"
-        if member.id is not None:
-            processes.kill_marked({f"{mark_of_store}:{member.id}"})
-        else:
-            self._count_broken_start(status)
-        return _how(status)
+            return None
+        if member.leaving:
+            return Death(member.id, "left", False, [_ended(message) for message in member.leaving])
+        processes.kill_marked({f"{mark_of_store}:{member.id}"})
+        # One that we have killed for the sake of one job had maybe begun others, which are not to blame.
+        return Death(member.id, _how(status), not member.killed, [])
 
     def _count_broken_start(self, status: int) -> None:
         if status == -signal.SIGKILL:
@@ -216,6 +227,13 @@ class WorkerPool:
             member.process.wait()
             member.channel.close()
         self.members.clear()
+
+
+def _ended(message: Message) -> tuple[Running, Finished]:
+    running = Running(
+        message["id"], message["job"], message["fence"], None, message["request"], message["command"], None
+    )
+    return running, Finished(Outcome(message["outcome"]), exit_code=message["exit_code"], error=message["error"])
 
 
 def _idle_since(member: Member) -> float:

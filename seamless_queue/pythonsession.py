@@ -17,7 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from . import owner, private, reclaim, workdir
+from . import attempt, owner, private, reclaim, workdir
+from .attempt import Death
 from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -27,7 +28,7 @@ from .channel import Message
 from .clerk import functions_named
 from .doorbell import Doorbell, ring
 from .errors import SeamlessError
-from .filesystems import can_write, is_disk_full
+from .filesystems import can_write, is_disk_full, passing_over_full_disk
 from .hosts import Here
 from .lane import Lane, Ticket
 from .orders import Configuration, Mode
@@ -81,8 +82,8 @@ class PythonSession:
         self._closing = False
         self._look_pause = LOOK_SECONDS
         self._due = dict.fromkeys(("renew", "reclaim", "probe"), time.monotonic() + RECLAIM_SECONDS)
-        #: workers that are dead, but not in the table yet: why, and whether their jobs are to blame
-        self._dead: dict[int, tuple[str, bool]] = {}
+        #: workers that have been seen dead, but not noted yet
+        self._dead: list[Death] = []
         self._disk_is_full = False
         #: a full disk kept something from being noticed: all is to be looked at
         self._has_missed = False
@@ -218,7 +219,7 @@ class PythonSession:
         try:
             with self.lock:
                 self._take_in([key.data for key, _ in ready if key.data is not None], ended)
-                self._bury_dead(ended)
+                self._note_deaths(ended)
             # At once: somebody may be waiting for just these.
             self._tell(ended)
             ended = []
@@ -344,26 +345,25 @@ class PythonSession:
         if self._pool is None:
             return []
         try:
-            how = self._pool.bury(member, self.store.id)
+            death = self._pool.bury(member, self.store.id)
         except SeamlessError as exc:
             self.broken = str(exc)
             return self._give_up(str(exc))
-        if how != "left" and member.id is not None:
-            # Killed for the sake of one job, which is canceled: others that it had begun are not to blame.
-            self._dead[member.id] = (f"worker {how}", not member.killed)
+        if death is not None:
+            self._dead.append(death)
         for job_id in member.doomed:
             self._on_stopped(job_id)
         return []
 
-    def _bury_dead(self, ended: list[Ticket]) -> None:
-        """What dead workers had begun is run again, or has failed."""
+    def _note_deaths(self, ended: list[Ticket]) -> None:
+        """What dead workers had begun is run again, or has ended."""
         while self._dead:
-            worker_id, (why, charge) = next(iter(self._dead.items()))
+            death = self._dead[0]
             with self.store.database.transaction() as connection:
-                consequences = sessions.bury_worker(connection, self.id, worker_id, why, charge=charge)
-            del self._dead[worker_id]
+                consequences = attempt.bury(connection, self.id, death)
+            del self._dead[0]
             self.lane.clerk.handle(consequences)
-            workdir.remove_those_of(self.store.work, worker_id)
+            workdir.remove_those_of(self.store.work, death.worker_id)
             if self._pool is not None:
                 self._pool.spread_news()
             ended += self.lane.look()
@@ -415,6 +415,8 @@ class PythonSession:
                     self._take_in([key.data], ended)
             if time.monotonic() > deadline:
                 pool.kill()
+        with passing_over_full_disk():
+            self._note_deaths(ended)
         return ended
 
     def _end(self) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from . import foreign, owner, processes, reclaim, sidecars, workdir
+from . import attempt, foreign, owner, processes, reclaim, sidecars, workdir
 from .broker import claims, reports, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -172,16 +172,19 @@ class Server:
 
     def _bury(self, member: Member) -> None:
         self._selector.unregister(member.channel)
-        how = self._pool.bury(member, self._store.id)
-        if how == "left":
+        death = self._pool.bury(member, self._store.id)
+        if death is None:
             return
-        self._tell(EventKind.WORKER_DIED, how, member.current)
-        if member.id is not None:
-            reclaim.remove_half_written(self._store, member.id, member.process.pid)
-            with self._store.database.transaction() as connection:
-                consequences = sessions.bury_worker(connection, self.id, member.id, f"worker {how}")
-            self._follow_up(consequences)
-            workdir.remove_those_of(self._store.work, member.id)
+        if not death.ended:
+            self._tell(EventKind.WORKER_DIED, death.how, member.current)
+        reclaim.remove_half_written(self._store, death.worker_id, member.process.pid)
+        with self._store.database.transaction() as connection:
+            consequences = attempt.bury(connection, self.id, death)
+        for message in member.leaving:
+            again, failed = consequences.again, consequences.failed
+            self._observe(event_of(EventKind.ENDED, {**message, "again": again, "failed": failed}))
+        self._follow_up(consequences)
+        workdir.remove_those_of(self._store.work, death.worker_id)
 
     def _replace_workers(self) -> None:
         if self._mode is Mode.WORK:

@@ -61,6 +61,8 @@ NEWS_SECONDS = 0.005
 NEWS_LONGEST_SECONDS = 0.5
 #: How often something is tried again that a full disk has kept from being done.
 FULL_DISK_SECONDS = 1.0
+#: How long a worker that leaves waits for its last words to be taken.
+LAST_WORDS_SECONDS = 1.0
 #: Weight of the newest duration in the running mean.
 MEAN_WEIGHT = 0.2
 
@@ -172,6 +174,7 @@ class Worker:
                 with self.store.database.transaction() as connection:
                     sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
                 self.channel.send({"event": "bye"})
+                self.channel.flush(LAST_WORDS_SECONDS)
             self.store.close()
 
     # -- outcomes ---------------------------------------------------------------------------
@@ -374,15 +377,22 @@ class Worker:
                 self.stop_lingering()
 
     def _leave_amid(self, finished: Finished) -> NoReturn:
-        """Publish this for the current job and leave, while its code still runs: it cannot be asked to stop."""
+        """Leave although the current job's code still runs: it cannot be asked to stop.
+
+        The parent publishes this for it, once this process is seen dead: before that nobody else may begin the job.
+        """
+        released = Finished(Outcome.RELEASED, error="stopped")
         try:
-            for running in list(self.lane.executing.values()):
-                outcome = finished if running is self.current else Finished(Outcome.RELEASED, error="stopped")
-                self.done.append(Done(running, outcome, Staged(), time.monotonic() - self.current_since))
-            self.current, self.mode = None, Mode.STOP
+            jobs = [
+                _leaving(running, finished if running is self.current else released)
+                for running in self.lane.executing.values()
+            ]
+            self.mode = Mode.STOP
             self._turn()
-            self._leave()
+            self._give_back()
             processes.kill_adopted()
+            self.channel.send({"event": "leaving", "jobs": jobs})
+            self.channel.flush(LAST_WORDS_SECONDS)
         finally:
             os._exit(0)
 
@@ -471,6 +481,12 @@ def _ended(done: Done, finished: Finished, consequences: Consequences, content: 
         "differed": consequences.differed,
         "failed": consequences.failed,
     }
+
+
+def _leaving(running: Running, finished: Finished) -> Message:
+    """What the parent is to publish (pool.Death)."""
+    message = _ended(Done(running, finished, Staged(), 0.0), finished, Consequences(), None)
+    return {**message, "fence": running.fence}
 
 
 def _about(running: Running) -> Message:

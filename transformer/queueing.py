@@ -41,6 +41,7 @@ def submit_all(session: Session, wanted: Sequence[Node], scheduler: Scheduler) -
             staged = Staged()
             requests = [_request(session, one, scheduler, staged) for one in fresh]
             tickets = session.engine.submit(requests, staged)
+            scheduler.note_stored(staged)
             scheduler.note_tickets(fresh, tickets)
 
 

@@ -120,6 +120,7 @@ class Scheduler:
         engine = self._session.ready_engine()
         requests = [self._request(one, directory, staged) for one in batch]
         tickets = engine.submit(requests, staged)
+        self.note_stored(staged)
         return self.note_tickets(batch, tickets)
 
     def note_tickets(self, batch: list[Node], tickets: list[Ticket]) -> list[Node]:
@@ -159,14 +160,15 @@ class Scheduler:
         """Have buffers written with the next transaction, unless we know that they are in the store."""
         store = self._session.engine.store
         for checksum, parts in buffers:
-            if checksum not in self._stored:
+            if checksum not in self._stored and checksum not in staged.small:
                 store.buffers.keep(checksum, parts, staged)
-                self._remember_stored(checksum)
 
-    def _remember_stored(self, checksum: str) -> None:
-        self._stored[checksum] = None
-        if len(self._stored) > STORED:
-            self._stored.pop(next(iter(self._stored)), None)
+    def note_stored(self, staged: Staged) -> None:
+        """The transaction is done. Not before: other threads would submit what needs these buffers without them."""
+        for checksum in staged.small:
+            self._stored[checksum] = None
+            if len(self._stored) > STORED:
+                self._stored.pop(next(iter(self._stored)), None)
 
     def settle_known(self, one: Node, result: str) -> None:
         """Its result is in the store."""

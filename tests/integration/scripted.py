@@ -6,6 +6,7 @@ the file `log`: what, in which process, and on its end how. So a test sees who r
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -45,6 +46,23 @@ def execute(store: Store, running: Running, host: Host, staged: Staged) -> Finis
     with host.lane.lock:
         script = json.loads(store.buffers.read(running.checksum))
     _note(script, "begun")
+    with _alone(script):
+        return _execute(store, running, host, staged, script)
+
+
+@contextmanager
+def _alone(script: Script) -> Iterator[None]:
+    """Two live executions of one job are noted: the kernel takes the lock back when the process is dead."""
+    name = f"{script['log']}.{script['name'].replace('/', '-')}.lock"
+    with open(name, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _note(script, "double")
+        yield
+
+
+def _execute(store: Store, running: Running, host: Host, staged: Staged, script: Script) -> Finished:
     command = script["do"] == "command"
     streams = host.streams if script.get("capture") else None
     with host.minding(python=not command):
@@ -381,6 +399,7 @@ def calling(settings: Settings, place: Path) -> Iterator[Caller]:
     caller = Caller(settings, place)
     try:
         yield caller
+        assert caller.lines("double") == []
     finally:
         # What still runs must not keep the end waiting.
         for process in place.glob("*.wait"):

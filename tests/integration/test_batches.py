@@ -14,9 +14,9 @@ from seamless_queue.broker import claims
 from seamless_queue.broker.claims import DIED_TOGETHER, MAX_DEATHS
 from seamless_queue.broker.states import JobState, RequestState
 from seamless_queue.broker.work import Running
+from seamless_queue.orders import Configuration
 from seamless_queue.settings import Settings
 from seamless_queue.store import Store
-from seamless_queue.orders import Configuration
 from seamless_queue.worker import Worker
 
 
