@@ -23,6 +23,8 @@ from .clerk import Clerk, Functions, Host
 from .errors import DiskFull
 from .store import Store
 
+#: Why a wish is taken back, if there is no other reason.
+CANCELED = "canceled"
 #: Held while a ticket is given its event: two threads that begin to wait at once must wait for the same.
 _giving_event = threading.Lock()
 
@@ -43,6 +45,7 @@ class Ticket:
         "owner",
         "request_id",
         "result",
+        "withdrawn",
     )
 
     def __init__(self, checksum: str | None) -> None:
@@ -59,6 +62,8 @@ class Ticket:
         self.content: bytes | None = None
         self.error: str | None = None
         self.canceled = False
+        #: it ended because one of those whom it concerned did not want it any more
+        self.withdrawn = False
         self.done = False
         #: whom it concerns; the lane does not look into it
         self.owner: Any = None
@@ -244,15 +249,16 @@ class Lane:
         ticket.end(result=result, error=error, canceled=canceled)
         return ticket
 
-    def withdraw(self, ticket: Ticket, why: str) -> bool:
-        """Take a wish back; False if it has ended already."""
+    def withdraw(self, ticket: Ticket, why: str, *, failed: bool = False) -> bool:
+        """Take a wish back, because nobody has it any more, or it cannot be had; False if it has ended already."""
         with self.lock:
             if ticket.done:
                 return False
             with self.store.database.transaction() as connection:
                 ids = (ticket.request_id, *ticket.also)
                 consequences = merged([progress.cancel_request(connection, id_, why) for id_ in ids])
-            self._settle(ticket, error=why, canceled=True)
+            ticket.withdrawn = why == CANCELED
+            self._settle(ticket, error=why, canceled=not failed)
             if self.on_withdrawn is not None:
                 self.on_withdrawn(ticket)
             self.clerk.handle(consequences)

@@ -348,7 +348,7 @@ class PythonSession:
             death = self._pool.bury(member, self.store.id)
         except SeamlessError as exc:
             self.broken = str(exc)
-            return self._give_up(str(exc))
+            return self._give_up(str(exc), failed=True)
         if death is not None:
             self._dead.append(death)
         for job_id in member.doomed:
@@ -388,11 +388,11 @@ class PythonSession:
         pool.order(Mode.WORK)
         return True
 
-    def _give_up(self, why: str) -> list[Ticket]:
+    def _give_up(self, why: str, *, failed: bool = False) -> list[Ticket]:
         tickets = self.lane.own_tickets()
         try:
             for ticket in tickets:
-                self.lane.withdraw(ticket, why)
+                self.lane.withdraw(ticket, why, failed=failed)
         except Exception as exc:
             self._pass_over_full_disk(exc)
             # They are canceled when the session's end is noted.

@@ -125,14 +125,14 @@ class Scheduler:
 
     def note_tickets(self, batch: list[Node], tickets: list[Ticket]) -> list[Node]:
         """These have been submitted; what has all its inputs because some of them were done already."""
-        session, engine = self._session, self._session.engine
+        session = self._session
         settled: list[Node] = []
         for one, ticket in zip(batch, tickets, strict=True):
             with self._lock:
                 one.ticket = ticket
                 ticket.owner = [*(ticket.owner or ()), one]
             if one.cancel_wanted:
-                engine.cancel(ticket)
+                self._take_back(ticket)
             if ticket.done:
                 settled += self._settle_by(ticket)
         if session.runs_here:
@@ -190,12 +190,26 @@ class Scheduler:
         if ticket.content is not None and ticket.result is not None:
             self._session.buffers.put(ticket.result, ticket.content)
         exception = self._session.errors.take(ticket.checksum or "") if ticket.error else None
-        settled = []
+        settled: list[Node] = []
+        again: list[Node] = []
         for one in owners:
+            if ticket.withdrawn and not one.cancel_wanted and not self.is_closed:
+                again.append(one)
+                continue
             settled += self._settle(
                 one, ticket.result, error=ticket.error, exception=exception, canceled=ticket.canceled
             )
+        self._start_again(again, ticket)
         return settled
+
+    def _start_again(self, shared: list[Node], ticket: Ticket) -> None:
+        """These came to share a ticket while another thread took it back."""
+        with self._lock:
+            again = [one for one in shared if one.ticket is ticket and one.phase is Phase.PENDING]
+            for one in again:
+                one.phase, one.ticket = Phase.NEW, None
+        if again:
+            self.start(again, background=False)
 
     def _settle(
         self,
@@ -302,10 +316,16 @@ class Scheduler:
                 return False
             one.cancel_wanted = True
             ticket = one.ticket
-            shared = ticket is not None and any(
-                other is not one and not other.is_settled for other in ticket.owner or ()
-            )
-        if ticket is not None and not shared:
-            self._session.engine.cancel(ticket)
-        self._advance(self._settle(one, error="canceled", canceled=True))
+        ready = self._settle(one, error="canceled", canceled=True)
+        if ticket is not None:
+            self._take_back(ticket)
+        self._advance(ready)
         return True
+
+    def _take_back(self, ticket: Ticket) -> None:
+        """Unless others want the same."""
+        with self._lock:
+            wanted = any(not one.is_settled for one in ticket.owner or ())
+        if not wanted and self._session.engine.cancel(ticket):
+            # Others may have come since.
+            self.on_ended([ticket])

@@ -219,3 +219,30 @@ print(join("free", "!").run())
     assert 1 <= len(active) <= 4
     assert statuses[3 + len(active) :] == ["ready"] * (10 - len(active))
     assert out[1] == "free!"
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
+def test_threads_that_cancel_what_others_want(shop: Shop, where: str) -> None:
+    """Who takes back takes nothing from those who have come to want the same at that very moment."""
+    text = """
+from threading import Barrier, Thread
+sys.setswitchinterval(1e-5)
+wrong = []
+def keep(start, numbers):
+    start.wait()
+    for i in numbers:
+        tf = join("x", str(i))
+        if tf.compute() is None or tf.value != f"x{i}":
+            wrong.append(tf)
+def cancel(start, numbers):
+    start.wait()
+    for i in numbers:
+        join("x", str(i)).start().cancel()
+for i in range(40):
+    start, numbers = Barrier(6), range(3 * i, 3 * i + 3)
+    threads = [Thread(target=what, args=(start, numbers)) for what in (keep, cancel) * 3]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+print(wrong)
+"""
+    assert run_script(shop, WHERE[where] + FUNCTIONS + text) == "[]\n"

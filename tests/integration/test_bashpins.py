@@ -135,7 +135,7 @@ class Bash:
 
 @pytest.fixture
 def bash(settings: Settings) -> Iterator[Bash]:
-    session = PythonSession(settings, NAME, lambda _tickets: None)
+    session = PythonSession(settings, NAME, lambda _tickets: None, lambda _tickets: None)
     yield Bash(session)
     session.close()
     assert os.listdir(Path(settings.store) / "work") == []

@@ -321,6 +321,18 @@ def test_code_may_take_back_what_another_worker_runs_for_it(open_with: Open, do:
     assert caller.result(driver) == "withdraw done"
 
 
+def test_a_stopped_job_is_not_run_again_before_it_has_stopped(open_with: Open) -> None:
+    """The other worker would gladly have it at once; whoever runs it while another does, says so in the log."""
+    caller = open_with(2)
+    for times in range(1, 7):
+        ticket = caller.start("spin")
+        caller.begun("spin", times)
+        assert caller.session.cancel(ticket)
+    caller.go("spin")
+    assert caller.result(caller.start("spin")) == "spin done"
+    assert caller.lines("double") == []
+
+
 def test_what_others_want_goes_on_although_one_gives_it_up(caller: Caller, settings: Settings) -> None:
     ticket = caller.start("wait")
     pid = caller.begun("wait")

@@ -1,10 +1,13 @@
 """Messages between a parent and a worker: whole, in order, to the last word."""
 
+import select
 import socket
+import threading
+from contextlib import suppress
 
 import pytest
 
-from seamless_queue.channel import Channel
+from seamless_queue.channel import Channel, Message
 
 
 @pytest.fixture
@@ -55,5 +58,37 @@ def test_a_slow_reader_blocks_nobody_and_gets_everything(ends: tuple[Channel, Ch
         here.send()
         received += there.receive_nowait()
     assert received == sent
+    here.close()
+    there.close()
+
+
+def test_last_words_wait_for_a_slow_reader(ends: tuple[Channel, Channel, socket.socket]) -> None:
+    here, there, _ = ends
+    sent = [{"n": number, "text": "x" * 1000} for number in range(2000)]
+    received: list[Message] = []
+
+    def read_all() -> None:
+        with suppress(EOFError):
+            while True:
+                select.select([there], [], [])
+                received.extend(there.receive_nowait())
+
+    here.send(*sent)
+    reader = threading.Thread(target=read_all)
+    reader.start()
+    here.flush(30.0)
+    here.close()
+    reader.join()
+    there.close()
+    assert received == sent
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_last_words_wait_for_nobody_for_ever(ends: tuple[Channel, Channel, socket.socket], is_there: bool) -> None:
+    here, there, _ = ends
+    here.send(*({"text": "x" * 1000} for _ in range(2000)))
+    if not is_there:
+        there.close()
+    here.flush(0.05)
     here.close()
     there.close()

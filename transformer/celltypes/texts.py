@@ -31,7 +31,7 @@ def read_python(content: bytes | memoryview) -> str:
         warnings.simplefilter("ignore")
         try:
             ast.parse(text)
-        except (SyntaxError, MemoryError, RecursionError) as exc:
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as exc:
             raise ValueError(f"no Python code: {exc}") from exc
     return text
 
