@@ -249,10 +249,12 @@ class PythonSession:
         """Nobody is left to say how anything has ended: so all ends here."""
         with self.lock:
             self.broken = why
+            ended = self.lane.abandon(why)
+        # Whatever else goes wrong: nobody is to wait for ever.
+        self._on_ended(ended)
+        with self.lock:
             if self._pool is not None:
                 self._pool.end()
-            ended = self.lane.abandon(why)
-        self._on_ended(ended)
 
     def _pause(self) -> float:
         with self.lock:

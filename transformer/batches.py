@@ -47,7 +47,12 @@ class TransformationList(Sequence[Transformation[R]], Generic[R]):
         self._transformations = list(transformations)
         self.show_progress = show_progress
         self.on_error = on_error
-        self.details: list[str | None] | None = [None] * len(self._transformations) if store_details else None
+        self._store_details = store_details
+        self.begin()
+
+    def begin(self) -> None:
+        """They are run together, possibly once more: count from nothing."""
+        self.details: list[str | None] | None = [None] * len(self._transformations) if self._store_details else None
         #: how many have ended well, of them known before, and how many failed or were canceled
         self.done = self.cached = self.failed = 0
 
@@ -161,6 +166,8 @@ class Batch(Generic[R]):
     def __init__(self, transformations: Iterable[Transformation[R]], stage: str | None = None) -> None:
         self._stage = stage
         self._list = transformations if isinstance(transformations, TransformationList) else None
+        if self._list is not None:
+            self._list.begin()
         self._rest = iter(transformations)
         self._window: deque[Transformation[R]] = deque()
         self._exhausted = False

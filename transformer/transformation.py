@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from . import session
 from .blocking import refuse_to_block, would_block
@@ -231,6 +231,16 @@ class Transformation(Node, Generic[R]):
         known = f", {self.identity[:10]}…" if self.is_identifiable else ""
         why = f", {self._error.splitlines()[0]}" if self._error else ""
         return f"<Transformation {self.command} {self.status}{known}{why}>"
+
+    def __copy__(self) -> Transformation[R]:
+        # Frozen, so it is its own copy; nobody would tell another one how it has ended.
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Transformation[R]:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a transformation belongs to its process: pass on its result_checksum, or its value")
 
     # -- inside -------------------------------------------------------------------------------
     def _finish(self, method: str) -> None:

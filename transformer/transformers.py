@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 from . import session
@@ -228,7 +229,7 @@ class Transformer(Generic[P, R]):
             {name: _keep(_module(module, name), contents) for name, module in self.modules.items()},
             _keep(_globals(self.globals), contents) if self.globals else None,
             contents,
-            Options(self._meta, self._scratch, self._direct_print, self._local),
+            Options(MappingProxyType(self._meta), self._scratch, self._direct_print, self._local),
         )
 
 

@@ -150,7 +150,7 @@ print(asyncio.run(main()) == [expected(x) for x in (2, 3, 4)])
     assert run_script(shop, POOLS[workers] + text) == "True\nTrue\n"
 
 
-@pools
+@pytest.mark.parametrize("workers", [1, 2])
 def test_threads_inside(shop: Shop, workers: int) -> None:
     text = """
 @delayed

@@ -59,9 +59,8 @@ def test_two_processes(shop: Shop, first: str, second: str) -> None:
     assert shop.executions == 1
 
 
-@pytest.mark.parametrize("where", EXECUTORS)
-def test_bash_from_two_processes(shop: Shop, where: str) -> None:
-    one = start_script(shop, PERSISTENT + WHERE[where] + BASH)
+def test_bash_from_two_processes(shop: Shop) -> None:
+    one = start_script(shop, PERSISTENT + WHERE["spawn"] + BASH)
     until((shop.gates / "work.runs").exists, "the first to run it")
     two = start_script(shop, PERSISTENT + BASH)
     _requests(shop, 2)
