@@ -252,7 +252,7 @@ class Lane:
     def withdraw(self, ticket: Ticket, why: str, *, failed: bool = False) -> bool:
         """Take a wish back, because nobody has it any more, or it cannot be had; False if it has ended already."""
         with self.lock:
-            if ticket.done:
+            if self._open.get(ticket.request_id) is not ticket:
                 return False
             with self.store.database.transaction() as connection:
                 ids = (ticket.request_id, *ticket.also)
@@ -290,7 +290,8 @@ class Lane:
         if ticket.job_id is None:
             return None
         with self.lock:
-            if ticket.done:
+            if self._open.get(ticket.request_id) is not ticket:
+                # It has ended, or is of another store, with other numbers: its session was closed.
                 return None
             self._give_back_unpublished()
             with self.store.database.transaction() as connection:

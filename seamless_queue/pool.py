@@ -100,10 +100,13 @@ class WorkerPool:
             member.current = None
         if event in ("blocked", "unblocked"):
             member.blocked = event == "blocked"
-        elif event != "idle" or message["after"] == member.wakes:
+        elif event == "idle":
+            # One that says so before it has heard that it is woken is not idle.
+            member.idle = message["after"] == member.wakes
+            member.idle_since = time.monotonic()
+        elif event in ("hello", "started", "ended"):
             # One that has just ended all it had is about to rest: it is awake, and so the best one to be woken.
-            # It may say that it is idle before it hears that: then it is not.
-            member.idle = event == "idle" or message.get("free", False)
+            member.idle = message.get("free", False)
             member.idle_since = time.monotonic()
 
     def wake(self, at_most: int) -> int:

@@ -326,6 +326,6 @@ class Scheduler:
         """Unless others want the same."""
         with self._lock:
             wanted = any(not one.is_settled for one in ticket.owner or ())
-        if not wanted and self._session.engine.cancel(ticket):
+        if not wanted and self._session.is_open and self._session.engine.cancel(ticket):
             # Others may have come since.
             self.on_ended([ticket])

@@ -52,6 +52,8 @@ class Session:
         self._directory: str | None = None
         self._settings: Settings | None = None
         self._engine: Engine | None = None
+        #: whether this process has had an engine of its own, and so is no worker
+        self._has_opened = False
         self._lock = threading.RLock()
         self._frames = threading.local()
         self._scheduler: Scheduler | None = None
@@ -164,6 +166,7 @@ class Session:
 
         from . import functions
 
+        self._has_opened = True
         settings = self.settings
         if not self.is_persistent:
             from seamless_queue import private
@@ -174,11 +177,13 @@ class Session:
     @property
     def scheduler(self) -> Scheduler:
         """What depends on what, of the transformations of this process."""
-        if self._scheduler is None:
+        scheduler = self._scheduler
+        if scheduler is None:
             from .scheduler import Scheduler
 
-            self._scheduler = Scheduler(self)
-        return self._scheduler
+            with self._lock:
+                scheduler = self._scheduler = self._scheduler or Scheduler(self)
+        return scheduler
 
     def close(self) -> int:
         """End it; what has not ended is canceled: how many that were. It is opened anew when needed."""
@@ -316,7 +321,8 @@ class Session:
     def inside(self, host: Host, store: Store, job_id: int) -> Iterator[None]:
         """Code of a job runs in this thread: what it submits is submitted in its name."""
         stack = self._frames.__dict__.setdefault("stack", [])
-        if self._engine is None:
+        if self._engine is None and not self._has_opened:
+            # Not where a session was closed while its jobs run.
             self._engine = WorkerSide(host, store)
         stack.append(Frame(host, job_id))
         try:

@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -124,6 +125,13 @@ def test_after_ctrl_c(shop: Shop, where: str) -> None:
     assert left == []
 
 
+def _kill(*pids: int) -> None:
+    """The death of one may be the end of others."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _end_children(shop: Shop) -> None:
     for name in ("one", "two"):
         os.kill(int((shop.gates / f"child-{name}").read_text()), signal.SIGKILL)
@@ -189,8 +197,7 @@ def test_killed_session(shop: Shop, where: str) -> None:
 
 def test_killed_session_and_workers(shop: Shop) -> None:
     script, pids = _begin(shop, "spawn")
-    for pid in (script.pid, *pids):
-        os.kill(pid, signal.SIGKILL)
+    _kill(script.pid, *pids)
     script.process.wait()
     shop.everyone_gone()
     _sweep(shop)
@@ -216,8 +223,7 @@ def test_a_persistent_store_is_swept_too(shop: Shop) -> None:
         (shop.gates / name).unlink()
     script = start_script(shop, persistent + "spawn(2)\n" + WAITING)
     pids = [runs(shop, name) for name in ("one", "two")]
-    for pid in (script.pid, *pids):
-        os.kill(pid, signal.SIGKILL)
+    _kill(script.pid, *pids)
     script.process.wait()
     run_script(shop, persistent + "direct(lambda x: x)(1)\n", name="next.py")
     shop.everyone_gone()

@@ -168,6 +168,24 @@ def test_the_end_of_a_script_that_never_needed_a_pool(shop: Shop) -> None:
     assert private_leftovers(shop) == []
 
 
+def test_a_batch_that_is_left_lying(shop: Shop) -> None:
+    """What Python finalizes after the end of the session opens no new one."""
+    text = """
+from itertools import count
+seamless.config.set_nparallel(2)
+batch = parallel(plus(i) for i in count())
+print(next(batch).value)
+held = parallel(hold("never") for i in count())
+class Late:
+    def __del__(self, batch=held):
+        batch.close()
+late = [Late()]
+late.append(late)
+"""
+    run_script(shop, FUNCTIONS + text, err=None)
+    assert private_leftovers(shop) == []
+
+
 FORK = """
 first = plus(1).run()
 held = hold("x").start()
