@@ -34,8 +34,6 @@ class Member:
     id: int | None = None
     idle: bool = False
     idle_since: float = 0.0
-    #: how often it was woken
-    wakes: int = 0
     #: its job waits for another worker's
     blocked: bool = False
     #: told to rest after its current job
@@ -65,6 +63,8 @@ class WorkerPool:
         self.size = size
         self.members: list[Member] = []
         self._broken_starts = 0
+        #: jobs that workers have to stop who have not said hello yet, and in how many seconds
+        self._stops: dict[int, list[tuple[int, float]]] = {}
 
     def start_missing(self, size: int | None = None) -> list[Member]:
         """Start as many workers as are missing to the pool's size, or this one; those that were started."""
@@ -90,6 +90,8 @@ class WorkerPool:
         event = message["event"]
         if event == "hello":
             member.id, self._broken_starts = message["worker"], 0
+            for job_id, seconds in self._stops.pop(message["worker"], ()):
+                self.stop(message["worker"], job_id, seconds)
         elif event == "bye":
             member.left = True
         elif event == "leaving":
@@ -100,13 +102,8 @@ class WorkerPool:
             member.current = None
         if event in ("blocked", "unblocked"):
             member.blocked = event == "blocked"
-        elif event == "idle":
-            # One that says so before it has heard that it is woken is not idle.
-            member.idle = message["after"] == member.wakes
-            member.idle_since = time.monotonic()
-        elif event in ("hello", "started", "ended"):
-            # One that has just ended all it had is about to rest: it is awake, and so the best one to be woken.
-            member.idle = message.get("free", False)
+        else:
+            member.idle = event == "idle"
             member.idle_since = time.monotonic()
 
     def wake(self, at_most: int) -> int:
@@ -116,8 +113,7 @@ class WorkerPool:
         idle = idle[: max(0, min(at_most, self.size - self.busy_count))]
         for member in idle:
             member.idle = False
-            member.wakes += 1
-            member.channel.send({"order": Mode.WORK.value if member.held else "wake", "number": member.wakes})
+            member.channel.send({"order": Mode.WORK.value if member.held else "wake"})
             member.held = False
         return len(idle)
 
@@ -160,6 +156,9 @@ class WorkerPool:
             if member.id == worker_id:
                 member.channel.send({"order": "check"})
                 member.doomed[job_id] = time.monotonic() + seconds
+                return
+        # The table knows it already, but we have not heard of it.
+        self._stops.setdefault(worker_id, []).append((job_id, seconds))
 
     def kill_late(self) -> None:
         """Kill those that did not stop: they hold the interpreter in foreign code and cannot even hear us."""

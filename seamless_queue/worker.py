@@ -94,10 +94,6 @@ class Worker:
         os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self.news = threading.Event()
-        #: the number of the latest wake-up
-        self._woken = 0
-        #: the parent was told with the last outcome that nothing follows: to say so again would only wake it
-        self._is_known_free = False
         self._parent = os.getppid()
         self._streams: CapturedStreams | None = None
         self.mode = Mode.WORK
@@ -143,7 +139,6 @@ class Worker:
             if not self.configuration.quiet:
                 self.channel.send({"event": "started", **_about(running)})
             self.current, self.current_since = running, time.monotonic()
-            self._is_known_free = False
             self.interval = LINGER_SECONDS if self.begun or self.done or self.reserved else None
         staged = Staged()
         self.lane.executing[running.job_id] = running
@@ -161,8 +156,7 @@ class Worker:
     def _rest(self) -> None:
         if self._is_orphan():
             raise EOFError
-        if not self._is_known_free:
-            self.channel.send({"event": "idle", "after": self._woken})
+        self.channel.send({"event": "idle"})
         self._listen(SLOW_POLL_SECONDS)
 
     def _leave(self) -> None:
@@ -214,9 +208,6 @@ class Worker:
         messages = [_ended(done, finished, each, self._told(done)) for done, (finished, each) in told]
         self.done = []
         self.begun = self.begun or following
-        if messages and self.configuration.quiet:
-            self._is_known_free = not self.begun and self.current is None and self.mode is Mode.WORK
-            messages[-1]["free"] = self._is_known_free
         self.channel.send(*messages)
         return merged([together, *(each for _, each in outcomes)])
 
@@ -332,8 +323,6 @@ class Worker:
         asked = False
         with self.lock:
             for message in self.channel.receive_nowait():
-                self._woken = message.get("number", self._woken)
-                self._is_known_free = False
                 if message["order"] == "check":
                     asked = True
                 elif message["order"] == "look":
