@@ -161,7 +161,8 @@ class PythonSession:
     def _stop(self, job_id: int | None) -> None:
         """Nobody wants the job any more: a worker of ours that runs it has to stop, or is killed."""
         worker_id = claims.worker_to_stop(self.store.database, job_id)
-        if self._pool is not None and job_id is not None and worker_id not in (None, self.worker_id):
+        # One of ours, not a thread of this process, which cannot be made to stop.
+        if self._pool is not None and job_id is not None and worker_id is not None and worker_id != self.worker_id:
             self._pool.stop(worker_id, job_id, STOP_SECONDS)
 
     def _on_stopped(self, job_id: int) -> None:
