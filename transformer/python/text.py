@@ -97,7 +97,5 @@ def _translated(action: Callable[[], T]) -> T:
     except ValueError as exc:
         # So the first versions of Python 3.11 say that there is a NUL in it.
         raise BadCode(f"the code is no Python: {exc}") from exc
-    except ValueError as exc:
-        raise BadCode(f"the code is no Python, {exc}") from exc
     except RecursionError as exc:
         raise BadCode("the code is nested too deeply to be compiled") from exc
