@@ -94,7 +94,7 @@ INTERNAL = {
         "wait",
         "when_settled",
     },
-    "TransformationList": {"note"},
+    "TransformationList": {"begin", "note"},
     "Environment": {"check"},
 }
 
