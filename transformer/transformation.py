@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+FROZEN = "a transformation is frozen: set {} on its transformer before the call"
 #: What people find when they look for what it can do.
 PUBLIC = [
     *("buffer", "cancel", "cancel_async", "celltype", "clear_exception", "computation", "compute", "construct"),
@@ -213,15 +214,18 @@ class Transformation(Node, Generic[R]):
         """Meta data, which are not part of the identity; read-only."""
         return self._options.meta
 
+    @meta.setter
+    def meta(self, value: object) -> None:
+        raise AttributeError(FROZEN.format("meta"))
+
     @property
     def scratch(self) -> bool:
         """Whether the result's bytes need not be kept."""
         return self._options.scratch
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("meta", "scratch"):
-            raise AttributeError(f"a transformation is frozen: set {name} on its transformer before the call")
-        super().__setattr__(name, value)
+    @scratch.setter
+    def scratch(self, value: object) -> None:
+        raise AttributeError(FROZEN.format("scratch"))
 
     def __dir__(self) -> list[str]:
         # What is between the scheduler and us is nobody else's business.
