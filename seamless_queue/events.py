@@ -46,7 +46,8 @@ def event_of(kind: EventKind, message: Message) -> Event:
     outcome = Outcome(message["outcome"]) if "outcome" in message else None
     return Event(
         kind,
-        message.get("error") or "",
+        # A traceback may follow the first line.
+        (message.get("error") or "").partition("\n")[0],
         message["job"],
         message["request"],
         message["command"],

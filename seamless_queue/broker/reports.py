@@ -76,7 +76,9 @@ def is_idle(database: Database) -> bool:
 def failures_since(database: Database, moment: float) -> list[Failure]:
     """The queue's requests that failed since then and were not made good."""
     return [
-        Failure(row[0], row[1], bytes(row[2]), row[3] or "failed", row[4].hex() if row[4] else None)
+        Failure(
+            row[0], row[1], bytes(row[2]), (row[3] or "failed").partition("\n")[0], row[4].hex() if row[4] else None
+        )
         for row in database.rows(FAILURES, (moment,))
     ]
 
