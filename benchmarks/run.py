@@ -309,7 +309,7 @@ def claimer(path: str) -> None:
 def materialise(bench: Bench) -> Result:
     """A large input put into a job's directory, against the ways to copy it."""
     from seamless_queue import settings, store
-    from seamless_queue.buffers import Staged
+    from seamless_queue.staged import Staged
 
     source = bench.work / "big"
     with source.open("wb") as file:

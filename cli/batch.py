@@ -14,8 +14,8 @@ from seamless.transformer.submission import Submitter
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest
 from seamless_queue.broker.states import RequestState
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store, open_store
 
 from .entry import say, speaker

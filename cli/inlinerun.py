@@ -12,11 +12,11 @@ from seamless_queue import processes, reclaim
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
-from seamless_queue.buffers import Staged
 from seamless_queue.doorbell import Doorbell
 from seamless_queue.errors import Interrupted
 from seamless_queue.inline import Ending, InlineSession
 from seamless_queue.signals import interrupting
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from .entry import say, speaker

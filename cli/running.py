@@ -14,8 +14,8 @@ from seamless.transformer.submission import Submitter, Wishes
 from seamless_queue.broker import reports, submissions
 from seamless_queue.broker.records import QUEUE_LANE, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import BufferError_, RequestFailed, SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store, open_store
 
 from .entry import speaker

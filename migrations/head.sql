@@ -20,7 +20,7 @@ CREATE TABLE attempts (
     finished FLOAT NOT NULL,
     user_time FLOAT,
     system_time FLOAT,
-    peak_memory INTEGER,
+    peak_memory INTEGER, environment BLOB,
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_attempts_job_id ON attempts (job_id);
@@ -68,7 +68,7 @@ CREATE TABLE jobs (
     result BLOB,
     created FLOAT NOT NULL,
     started FLOAT,
-    finished FLOAT,
+    finished FLOAT, scratch INTEGER DEFAULT '0' NOT NULL, evicted FLOAT,
     PRIMARY KEY (id),
     UNIQUE (checksum)
 );
@@ -104,7 +104,7 @@ CREATE TABLE requests (
     created FLOAT NOT NULL,
     finished FLOAT,
     error TEXT
-, parent INTEGER);
+, parent INTEGER, scratch INTEGER DEFAULT '0' NOT NULL, metavariables TEXT);
 CREATE INDEX ix_requests_job_id ON requests (job_id);
 CREATE INDEX requests_delivering ON requests (deliverer) WHERE deliverer IS NOT NULL;
 CREATE INDEX requests_live ON requests (state, lane) WHERE state < 4;
@@ -147,5 +147,25 @@ CREATE TABLE workers (
 );
 CREATE INDEX ix_workers_session_id ON workers (session_id);
 CREATE INDEX requests_of_parent ON requests (parent) WHERE parent IS NOT NULL;
-INSERT INTO alembic_version (version_num) VALUES ('0002');
-PRAGMA user_version = 2;
+CREATE TABLE environments (
+    checksum BLOB NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (checksum)
+);
+CREATE TABLE makers (
+    checksum BLOB NOT NULL,
+    job_id INTEGER NOT NULL,
+    PRIMARY KEY (checksum, job_id)
+)
+ WITHOUT ROWID;
+CREATE TABLE uploads (
+    checksum BLOB NOT NULL,
+    path BLOB NOT NULL,
+    created FLOAT NOT NULL,
+    PRIMARY KEY (checksum, path)
+)
+ WITHOUT ROWID;
+CREATE INDEX jobs_by_result ON jobs (result) WHERE result IS NOT NULL;
+CREATE INDEX jobs_scratch ON jobs (id) WHERE scratch = 1 AND evicted IS NULL;
+INSERT INTO alembic_version (version_num) VALUES ('0003');
+PRAGMA user_version = 3;

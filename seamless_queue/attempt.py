@@ -10,10 +10,10 @@ from .broker import claims, sessions
 from .broker.records import Consequences, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
-from .buffers import Staged
 from .clerk import Functions, Host
 from .errors import Fenced, SeamlessError, printable
 from .filesystems import has_no_room, is_disk_full
+from .staged import Staged
 from .store import Store
 
 

@@ -24,6 +24,7 @@ from .driver import Database
 from .errors import BufferCorrupt, BufferMissing, SeamlessError
 from .filesystems import copy_descriptor, unique_name, write_all, write_new_file
 from .segments import Part, Segments
+from .staged import Staged
 
 #: Up to this size a buffer lives in the database.
 SMALL_BYTES = 8192
@@ -36,38 +37,10 @@ MEANWHILE_BYTES = 8 << 20
 #: How often a file may change under our hands before we give up.
 TRIES_WHILE_CHANGING = 5
 
-INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
-INSERT_CONTEXT = "INSERT OR IGNORE INTO contexts (checksum, content) VALUES (?, ?)"
 SELECT = "SELECT content FROM buffers WHERE checksum = ?"
 EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
-
-
-class Staged:
-    """Small buffers, contexts and stat entries that wait for the next transaction."""
-
-    __slots__ = ("contexts", "entries", "small")
-
-    def __init__(self) -> None:
-        self.small: dict[str, bytes] = {}
-        self.contexts: dict[str, bytes] = {}
-        self.entries: list[statcache.Entry] = []
-
-    def add(self, other: Staged) -> None:
-        """Take in what another one holds."""
-        self.small.update(other.small)
-        self.contexts.update(other.contexts)
-        self.entries.extend(other.entries)
-
-    def write(self, connection: object) -> None:
-        """Write all of it, inside the caller's transaction."""
-        for statement, contents in ((INSERT, self.small), (INSERT_CONTEXT, self.contexts)):
-            if contents:
-                rows = [(bytes.fromhex(checksum), content) for checksum, content in contents.items()]
-                connection.executemany(statement, rows)  # type: ignore[attr-defined]
-        if self.entries:
-            connection.executemany(statcache.RECORD, self.entries)  # type: ignore[attr-defined]
 
 
 class BufferStore:
@@ -226,6 +199,14 @@ class BufferStore:
         self._publish(temporary, checksum)
         self._trust(checksum)
         return checksum
+
+    def remove(self, checksum: str) -> None:
+        """Give up the bytes, wherever they are; nothing is to promise them any more."""
+        self.drop(checksum)
+        with suppress(FileNotFoundError):
+            os.unlink(self.path(checksum))
+        with self._database.transaction() as connection:
+            connection.execute(DELETE, (bytes.fromhex(checksum),))
 
     def drop(self, checksum: str) -> None:
         """Forget a buffer in shared memory that nobody needs any more; one in a file stays."""

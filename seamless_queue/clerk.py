@@ -21,10 +21,10 @@ from . import crashpoints, doorbell, sidecars
 from .broker import deliveries, progress, sessions, submissions
 from .broker.records import Consequences, Identity, merged
 from .broker.work import Delivery, Finished, Keyable, Running
-from .buffers import Staged
 from .errors import SeamlessError
 from .filesystems import has_no_room, is_disk_full
 from .processes import Watch
+from .staged import Staged
 from .store import Store
 from .workdir import Workplace
 

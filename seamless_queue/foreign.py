@@ -10,11 +10,11 @@ import os
 
 from .broker import progress
 from .broker.records import Consequences
-from .buffers import Staged
 from .clerk import Functions
 from .errors import SeamlessError, StaleFuture
 from .filesystems import is_disk_full
 from .sidecars import CHECKSUM, STALE_SECONDS, read_future
+from .staged import Staged
 from .store import Store
 
 #: How far a file's time may lag behind the clock.

@@ -18,12 +18,12 @@ from .broker import claims, progress, reports, sessions, submissions
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import LIVE, Outcome, RequestState
 from .broker.work import Running
-from .buffers import Staged
 from .clerk import Clerk, Functions
 from .doorbell import Doorbell
 from .errors import DiskFull
 from .hosts import Parentless
 from .lane import Lane, Ticket
+from .staged import Staged
 from .store import Store
 from .workdir import Workplace
 

@@ -18,9 +18,9 @@ from .broker import claims, progress, reports, submissions
 from .broker.records import Consequences, NewRequest, Submitted, merged
 from .broker.states import Outcome, RequestState
 from .broker.work import End, Finished, Running
-from .buffers import Staged
 from .clerk import Clerk, Functions, Host
 from .errors import DiskFull
+from .staged import Staged
 from .store import Store
 
 #: Why a wish is taken back, if there is no other reason.

@@ -55,6 +55,33 @@ class Context(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Environment(Base):
+    """What an attempt found around it: machine, interpreter, tools, variables; as JSON."""
+
+    __tablename__ = "environments"
+    checksum: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Maker(Base):
+    """A buffer that is a file of a job's result, beside the result itself, which is an index."""
+
+    __tablename__ = "makers"
+    __table_args__ = {"sqlite_with_rowid": False}
+    checksum: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    job_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class Upload(Base):
+    """A buffer that somebody has put here to stay, and the file that it was: kept until it is unpinned."""
+
+    __tablename__ = "uploads"
+    __table_args__ = {"sqlite_with_rowid": False}
+    checksum: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    path: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    created: Mapped[float] = mapped_column(Float)
+
+
 class Session(Base):
     """A process that runs jobs: a queue server, an inline command, a Python session."""
 
@@ -111,6 +138,10 @@ class Job(Base):
     created: Mapped[float] = mapped_column(Float)
     started: Mapped[float | None] = mapped_column(Float)
     finished: Mapped[float | None] = mapped_column(Float)
+    #: 1: nobody has asked for the bytes of the result to be kept
+    scratch: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: when the bytes of the result were given up, or found gone; the job still tells which they were
+    evicted: Mapped[float | None] = mapped_column(Float)
 
 
 Index(
@@ -121,6 +152,8 @@ Index(
     sqlite_where=text("state = 0 AND worker_id IS NULL"),
 )
 Index("jobs_of_worker", Job.worker_id, sqlite_where=text("worker_id IS NOT NULL"))
+Index("jobs_by_result", Job.result, sqlite_where=text("result IS NOT NULL"))
+Index("jobs_scratch", Job.id, sqlite_where=text("scratch = 1 AND evicted IS NULL"))
 
 
 class Request(Base):
@@ -153,6 +186,10 @@ class Request(Base):
     error: Mapped[str | None] = mapped_column(Text)
     #: the job whose code has made this request: a transformation inside another one
     parent: Mapped[int | None] = mapped_column(Integer)
+    #: 1: the bytes of the result need not be kept
+    scratch: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: variables of the command that are not part of its identity, as JSON; kept, so that it can be run again
+    metavariables: Mapped[str | None] = mapped_column(Text)
 
 
 Index("requests_live", Request.state, Request.lane, sqlite_where=text("state < 4"))
@@ -220,3 +257,5 @@ class Attempt(Base):
     system_time: Mapped[float | None] = mapped_column(Float)
     #: bytes
     peak_memory: Mapped[int | None] = mapped_column(Integer)
+    #: in what surroundings it ran
+    environment: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -23,7 +23,6 @@ from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import Outcome
-from .buffers import Staged
 from .channel import Message
 from .clerk import functions_named
 from .doorbell import Doorbell, ring
@@ -34,6 +33,7 @@ from .lane import Lane, Ticket
 from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
 from .settings import Settings
+from .staged import Staged
 from .store import open_store
 
 #: The safety net under lost rings.

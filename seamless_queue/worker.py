@@ -30,7 +30,6 @@ from .broker import claims, sessions
 from .broker.records import Consequences, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
-from .buffers import Staged
 from .channel import Channel, Message
 from .clerk import Clerk, functions_named
 from .filesystems import is_disk_full, passing_over_full_disk
@@ -38,6 +37,7 @@ from .lane import Lane, Ticket
 from .minder import Minder
 from .orders import Configuration, Mode
 from .settings import Settings
+from .staged import Staged
 from .store import open_store
 from .streams import CapturedStreams
 from .workdir import Workplace

@@ -7,10 +7,10 @@ from typing import Any
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
-from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
 from seamless_queue.errors import printable
 from seamless_queue.processes import Ended
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 

@@ -21,8 +21,9 @@ import os
 import stat
 from typing import Any
 
-from seamless_queue.buffers import PIECE_BYTES, SMALL_BYTES, Staged
+from seamless_queue.buffers import PIECE_BYTES, SMALL_BYTES
 from seamless_queue.errors import SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import directories, plain

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
 from seamless_queue.sidecars import is_sidecar
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import plain

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from seamless_queue.broker.records import NewRequest
-    from seamless_queue.buffers import Staged
     from seamless_queue.clerk import Host
     from seamless_queue.lane import Lane, Ticket
+    from seamless_queue.staged import Staged
     from seamless_queue.store import Store
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from seamless_queue.broker.work import Finished, Running
-from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import bash, directories, plain

@@ -8,8 +8,8 @@ from typing import Any
 from seamless_queue.broker import submissions
 from seamless_queue.broker.records import Identity
 from seamless_queue.broker.work import Dependency, Keyable
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import directories, plain

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running, Usage
-from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
 from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.filesystems import is_disk_full
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import plain, session

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from seamless_queue.broker import sessions
 from seamless_queue.broker.records import QUEUE_LANE, Identity, NewDependency, NewRequest
-from seamless_queue.buffers import Staged
+from seamless_queue.staged import Staged
 
 from . import plain
 from .context import Context, submitters_environment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seamless_queue.buffers import Staged
 from seamless_queue.digest import is_checksum
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from .celltypes import serialize

@@ -16,8 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seamless_queue.broker.records import Identity, NewRequest
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
+from seamless_queue.staged import Staged
 
 from .definition import Phase
 from .errors import describe_failure

@@ -261,7 +261,7 @@ class Session:
 
     def keep_all(self, contents: Mapping[str, Sequence[Part]]) -> None:
         """Put several buffers into the store, by checksum."""
-        from seamless_queue.buffers import Staged
+        from seamless_queue.staged import Staged
 
         staged = Staged()
         engine = self.engine

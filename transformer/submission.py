@@ -18,8 +18,8 @@ from seamless_queue.broker.records import (
     Submitted,
     merged,
 )
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError, printable
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import directories, plain

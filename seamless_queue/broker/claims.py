@@ -38,10 +38,10 @@ ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? A
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id = ? AND worker_id = ? AND {_begin.guard} AND (deaths = 0 OR ?)
-    RETURNING checksum, fence, timeout, deaths"""
+    RETURNING checksum, fence, timeout, result, deaths"""
 BEGIN_ALL = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND worker_id = ? AND {_begin.guard} AND deaths = 0
-    RETURNING id, checksum, fence, timeout"""
+    RETURNING id, checksum, fence, timeout, result"""
 # Of several requests the newest says in which environment: its submitter has seen the latest state of things.
 WISH = f"""SELECT id, command, context FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
     ORDER BY id DESC LIMIT 1"""
@@ -51,17 +51,21 @@ WISHES = f"""SELECT job_id, MAX(id), command, context FROM requests
 _done = move(JobState.RUNNING, JobState.DONE)
 _failed = move(JobState.RUNNING, JobState.FAILED)
 _again = move(JobState.RUNNING, JobState.READY)
+# Whether a job that is run has no former result to fall back on.
+_NOTHING_KEPT = "(result IS NULL OR evicted IS NOT NULL)"
 _HELD = "id = ? AND worker_id = ? AND fence = ?"
-# Several jobs at once, as a list of [id, fence, result]. A refreshed job keeps the result that it had.
-DONE = f"""UPDATE jobs SET {_done.set}, result = COALESCE(jobs.result, ended.result), worker_id = NULL, finished = ?
+# Several jobs at once, as a list of [id, fence, result]. A refreshed job keeps the result that it had, if its bytes
+# are still there.
+DONE = f"""UPDATE jobs SET {_done.set}, worker_id = NULL, finished = ?, evicted = NULL,
+    result = CASE WHEN jobs.evicted IS NULL THEN COALESCE(jobs.result, ended.result) ELSE ended.result END
     FROM (SELECT value ->> 0 AS id, value ->> 1 AS fence, unhex(value ->> 2) AS result FROM json_each(?)) AS ended
     WHERE jobs.id = ended.id AND jobs.worker_id = ? AND jobs.fence = ended.fence AND {_done.guard}
     RETURNING id, result, started"""
 FAILED = f"""UPDATE jobs SET {_failed.set}, worker_id = NULL, finished = ?
-    WHERE {_HELD} AND {_failed.guard} AND result IS NULL RETURNING started"""
+    WHERE {_HELD} AND {_failed.guard} AND {_NOTHING_KEPT} RETURNING started"""
 # Only a refresh has failed: what was known before is still true.
 STILL_DONE = f"""UPDATE jobs SET {_done.set}, worker_id = NULL, finished = ?
-    WHERE {_HELD} AND {_done.guard} AND result IS NOT NULL RETURNING started"""
+    WHERE {_HELD} AND {_done.guard} AND NOT {_NOTHING_KEPT} RETURNING started"""
 RETRY = f"""UPDATE jobs SET {_again.set}, retries = retries - 1, worker_id = NULL
     WHERE {_HELD} AND {_again.guard} AND retries > 0 RETURNING started"""
 RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_again.guard} RETURNING started"
@@ -73,17 +77,18 @@ STOPPED = f"""UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? AN
 _revive = move(JobState.CANCELED, JobState.READY)
 REVIVE = f"UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0 WHERE id = ? AND {_revive.guard}"
 RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
-    stderr, started, finished, user_time, system_time, peak_memory)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    stderr, started, finished, user_time, system_time, peak_memory, environment)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+MADE = "INSERT OR IGNORE INTO makers (checksum, job_id) VALUES (?, ?)"
 _died_ready = move(JobState.RUNNING, JobState.READY)
 HELD_BY = f"""SELECT id, fence, started, deaths FROM jobs WHERE worker_id = ? AND {among(JobState.RUNNING)}"""
 STOPPING = f"SELECT id FROM jobs WHERE worker_id = ? AND {among(JobState.CANCELED)}"
 DIED = f"""UPDATE jobs SET {_died_ready.set}, deaths = ?, worker_id = NULL WHERE id = ?
     AND {_died_ready.guard}"""
 DIED_OFTEN = f"""UPDATE jobs SET {_failed.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
-    AND {_failed.guard} AND result IS NULL"""
+    AND {_failed.guard} AND {_NOTHING_KEPT}"""
 DIED_REFRESHING = f"""UPDATE jobs SET {_done.set}, deaths = deaths + 1, worker_id = NULL, finished = ? WHERE id = ?
-    AND {_done.guard} AND result IS NOT NULL"""
+    AND {_done.guard} AND NOT {_NOTHING_KEPT}"""
 
 
 def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
@@ -135,10 +140,21 @@ def begin_all(connection: Any, worker_id: int, job_ids: list[int]) -> list[Runni
     return [_running(begun[job_id], wishes.get(job_id)) for job_id in job_ids if job_id in begun]
 
 
-def _running(row: tuple[int, bytes, int, float | None], wish: tuple[int, str, bytes | None] | None) -> Running:
-    job_id, checksum, fence, timeout = row
+def _running(
+    row: tuple[int, bytes, int, float | None, bytes | None], wish: tuple[int, str, bytes | None] | None
+) -> Running:
+    job_id, checksum, fence, timeout, result = row
     request_id, command, context = wish or (0, "", None)
-    return Running(job_id, checksum.hex(), fence, timeout, request_id, command, context.hex() if context else None)
+    return Running(
+        job_id,
+        checksum.hex(),
+        fence,
+        timeout,
+        request_id,
+        command,
+        context.hex() if context else None,
+        former=result.hex() if result else None,
+    )
 
 
 def holds(database: Database, worker_id: int, running: Running) -> bool:
@@ -180,19 +196,23 @@ def finish_done(
         for job_id, result, started in connection.execute(DONE, (now, json.dumps(rows), worker_id)).fetchall()
     }
     ended, records = {}, []
+    made: list[tuple[bytes, int]] = []
     for running, finished in done:
         if running.job_id in kept:
-            result, started = kept[running.job_id]
-            finished = ended[running.job_id] = _compared(finished, result.hex())
+            started = kept[running.job_id][1]
+            finished = ended[running.job_id] = _compared(finished, running.former)
             records.append(_attempt(session_id, worker_id, running.job_id, running.fence, finished, started, now))
+            made.extend((bytes.fromhex(member), running.job_id) for member in finished.members)
     connection.executemany(RECORD, records)
+    if made:
+        connection.executemany(MADE, made)
     return ended, progress.settle(connection, {job_id: result.hex() for job_id, (result, _) in kept.items()})
 
 
-def _compared(finished: Finished, kept: str) -> Finished:
-    if kept == finished.result:
+def _compared(finished: Finished, former: str | None) -> Finished:
+    if former is None or former == finished.result:
         return finished
-    return finished._replace(outcome=Outcome.DIFFERED, error=f"result differs from {kept}")
+    return finished._replace(outcome=Outcome.DIFFERED, error=f"result differs from {former}")
 
 
 def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: Running) -> None:
@@ -313,4 +333,5 @@ def _attempt(
         finished.began or started,
         now,
         *finished.usage,
+        bytes.fromhex(finished.environment) if finished.environment else None,
     )

@@ -13,7 +13,8 @@ from .work import Delivery, Dependency, Keyable
 # Two requests for one path never write at the same time; a result that was found gone is waited for.
 CLAIM = f"""UPDATE requests SET deliverer = ? WHERE id = ? AND deliverer IS NULL
     AND {among(RequestState.DELIVERING)}
-    AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = requests.job_id AND jobs.result IS NOT NULL) AND NOT EXISTS (
+    AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = requests.job_id AND jobs.result IS NOT NULL
+        AND (jobs.evicted IS NULL OR requests.sidecars_only = 1)) AND NOT EXISTS (
         SELECT 1 FROM outputs AS mine JOIN outputs AS other ON other.path = mine.path AND other.pending = 1
         JOIN requests AS rival ON rival.id = other.request_id
         WHERE mine.request_id = requests.id AND rival.id <> requests.id AND rival.deliverer IS NOT NULL)

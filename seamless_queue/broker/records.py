@@ -52,6 +52,8 @@ class Wish(NamedTuple):
     refresh: bool
     #: how many files or directories it will write
     outputs: int
+    #: whether the bytes of the result need not be kept
+    scratch: bool = False
 
 
 class NewRequest(NamedTuple):
@@ -75,11 +77,15 @@ class NewRequest(NamedTuple):
     stage: str | None = None
     #: the job whose code asks
     parent: int | None = None
+    #: whether the bytes of the result need not be kept
+    scratch: bool = False
+    #: variables that are not part of the identity, as JSON
+    metavariables: str | None = None
 
     @property
     def wish(self) -> Wish:
         """What it asks of its job."""
-        return Wish(self.lane, self.priority, self.timeout, self.retries, self.refresh, len(self.outputs))
+        return Wish(self.lane, self.priority, self.timeout, self.retries, self.refresh, len(self.outputs), self.scratch)
 
 
 class Submitted(NamedTuple):

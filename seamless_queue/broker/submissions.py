@@ -13,20 +13,21 @@ from typing import Any, NamedTuple
 from ..driver import Database
 from . import progress
 from .records import QUEUE_LANE, Consequences, Identity, Known, NewRequest, Streams, Submitted, Wish, Writer
-from .states import LIVE, UNFINISHED, JobState, Outcome, RequestState, among, move
+from .states import LIVE, UNFINISHED, JobState, RequestState, among, move
 
 KNOWN = f"SELECT id, result FROM jobs WHERE checksum = ? AND {among(JobState.DONE)}"
-STREAMS = f"""SELECT stdout, stderr FROM attempts
-    WHERE job_id = ? AND outcome = {Outcome.DONE.value} ORDER BY id DESC LIMIT 1"""
+# Of the attempt whose result it is: a refresh may have given another one.
+STREAMS = """SELECT stdout, stderr FROM attempts
+    WHERE job_id = ? AND result = (SELECT result FROM jobs WHERE id = attempts.job_id) ORDER BY id DESC LIMIT 1"""
 INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
-    sidecars_only, priority, timeout, retries, refresh, project, stage, parent, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    sidecars_only, priority, timeout, retries, refresh, project, stage, parent, scratch, metavariables, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # The numbers are given by the caller, who holds the write lock: the next ones after these.
 LAST_JOB = "SELECT COALESCE(MAX(id), 0) FROM jobs"
 LAST_REQUEST = "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'requests'), 0)"
 INSERT_NUMBERED_REQUEST = INSERT_REQUEST.replace("(state,", "(id, state,").replace("VALUES (?,", "VALUES (?, ?,")
-INSERT_NUMBERED_JOB = f"""INSERT OR IGNORE INTO jobs (id, checksum, state, lane, priority, retries, timeout, created)
-    VALUES (?, ?, {JobState.READY.value}, ?, ?, ?, ?, ?)"""
+INSERT_NUMBERED_JOB = f"""INSERT OR IGNORE INTO jobs (id, checksum, state, lane, priority, retries, timeout, scratch,
+    created) VALUES (?, ?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?)"""
 SAVEPOINT = "SAVEPOINT all_new"
 ROLLBACK_TO = "ROLLBACK TO all_new"
 RELEASE_SAVEPOINT = "RELEASE all_new"
@@ -35,20 +36,22 @@ INSERT_DEPENDENCY = """INSERT INTO dependencies (request_id, pin, upstream_id, o
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 UPSTREAM = """SELECT requests.state, jobs.result, requests.error, requests.command FROM requests
     LEFT JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"""
-INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, created)
-    VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
+INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, scratch, created)
+    VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
 SELECT_JOB = "SELECT id, state, lane, result FROM jobs WHERE checksum = ?"
 _DEMAND = """priority = MAX(priority, ?), retries = MAX(retries, ?),
     timeout = CASE WHEN timeout IS NULL OR ? IS NULL THEN NULL ELSE MAX(timeout, ?) END"""
-MERGE_JOB = f"UPDATE jobs SET {_DEMAND} WHERE id = ?"
+MERGE_JOB = f"UPDATE jobs SET {_DEMAND}, scratch = MIN(scratch, ?) WHERE id = ?"
 _again = move(JobState.FAILED, JobState.CANCELED, JobState.READY)
 # A canceled job whose worker has not stopped yet is revived when it has: `claims.acknowledge_stop`.
-REVIVE_JOB = f"""UPDATE jobs SET {_again.set}, lane = ?, priority = ?, retries = ?, timeout = ?, deaths = 0
-    WHERE id = ? AND {_again.guard} AND worker_id IS NULL"""
+REVIVE_JOB = f"""UPDATE jobs SET {_again.set}, lane = ?, priority = ?, retries = ?, timeout = ?,
+    scratch = ?, deaths = 0 WHERE id = ? AND {_again.guard} AND worker_id IS NULL"""
 _rerun = move(JobState.DONE, JobState.READY)
-REFRESH_JOB = f"""UPDATE jobs SET {_rerun.set}, lane = ?, priority = ?, retries = ?, timeout = ?, deaths = 0
-    WHERE id = ? AND {_rerun.guard}"""
-FORGET_RESULT = "UPDATE jobs SET result = NULL WHERE id = ? AND result = ?"
+REFRESH_JOB = f"""UPDATE jobs SET {_rerun.set}, lane = ?, priority = ?, retries = ?, timeout = ?,
+    scratch = MIN(scratch, ?), deaths = 0 WHERE id = ? AND {_rerun.guard}"""
+# Which bytes they were is still known: if they come out otherwise this time, that is told.
+GIVE_UP_RESULT = "UPDATE jobs SET evicted = COALESCE(evicted, ?) WHERE id = ? AND result = ?"
+WANT_KEPT = "UPDATE jobs SET scratch = 0 WHERE id = ? AND scratch = 1"
 TAKE_OVER = f"""UPDATE jobs SET lane = ? WHERE id = ? AND lane = {QUEUE_LANE} AND worker_id IS NULL
     AND {among(JobState.READY)}"""
 TAKE_OVER_WAITED = f"""UPDATE jobs SET lane = ? WHERE id = (SELECT job_id FROM requests WHERE id = ?)
@@ -65,7 +68,7 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
     AND requests.{among(*LIVE)} ORDER BY requests.id"""
 
 
-WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs FROM requests
+WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs, scratch FROM requests
     WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
 SETTLED = f"SELECT id FROM requests WHERE id BETWEEN ? AND ? AND outputs > 0 AND NOT {among(*UNFINISHED)}"
@@ -152,8 +155,8 @@ def submit_new(connection: Any, requests: Sequence[NewRequest]) -> list[Submitte
     return [Submitted(first_request + place, RequestState.QUEUED, first_job + place) for place in range(len(requests))]
 
 
-def _demand(wish: Wish) -> tuple[int, int, int, float | None]:
-    return wish.lane, wish.priority, wish.retries, wish.timeout
+def _demand(wish: Wish) -> tuple[int, int, int, float | None, int]:
+    return wish.lane, wish.priority, wish.retries, wish.timeout, int(wish.scratch)
 
 
 def _submit_known(connection: Any, new: NewRequest, identity: Identity, now: float) -> tuple[Submitted, Consequences]:
@@ -217,6 +220,8 @@ def _request_values(new: NewRequest, state: RequestState, job_id: int | None, no
         new.project,
         new.stage,
         new.parent,
+        int(new.scratch),
+        new.metavariables,
         now,
     )
 
@@ -256,16 +261,18 @@ def _job_for(connection: Any, identity: Identity, wish: Wish) -> FoundJob:
         if wish.refresh:
             connection.execute(REFRESH_JOB, (*demand, job_id))
         elif identity.gone_result is not None and result.hex() == identity.gone_result:
-            connection.execute(FORGET_RESULT, (job_id, result))
+            connection.execute(GIVE_UP_RESULT, (time.time(), job_id, result))
             connection.execute(REFRESH_JOB, (*demand, job_id))
         else:
+            if not wish.scratch:
+                connection.execute(WANT_KEPT, (job_id,))
             return FoundJob(job_id, result.hex())
         return FoundJob(job_id)
     if state in (JobState.FAILED, JobState.CANCELED):
         # One whose worker has not stopped yet is revived by that worker, for whoever wants it then.
         revived = connection.execute(REVIVE_JOB, (*demand, job_id)).rowcount
         return FoundJob(job_id, elsewhere=not revived)
-    connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, job_id))
+    connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, int(wish.scratch), job_id))
     if wish.lane == lane:
         return FoundJob(job_id)
     # Somebody waits at a terminal for what the queue has not begun: they run it themselves.

@@ -20,6 +20,8 @@ class Running(NamedTuple):
     context: str | None
     #: whether it has seen a worker die, and is not begun together with others
     alone: bool = False
+    #: the result that it has given before, if it has
+    former: str | None = None
 
 
 class Usage(NamedTuple):
@@ -42,6 +44,10 @@ class Finished(NamedTuple):
     usage: Usage = Usage()
     #: when it really began; of several jobs that are begun together the table knows only the common moment
     began: float | None = None
+    #: what the result, an index, names: checksums of its files
+    members: tuple[str, ...] = ()
+    #: checksum of the staged record of the surroundings
+    environment: str | None = None
 
 
 class Dependency(NamedTuple):

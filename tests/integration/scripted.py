@@ -25,11 +25,11 @@ from seamless_queue import private
 from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
-from seamless_queue.buffers import Staged
 from seamless_queue.clerk import Host
 from seamless_queue.lane import Lane, Ticket
 from seamless_queue.pythonsession import PythonSession
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 #: How a worker finds this module.

@@ -22,9 +22,9 @@ from seamless.transformer.context import Context
 from seamless.transformer.functions import NAME
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Identity, NewRequest
-from seamless_queue.buffers import Staged
 from seamless_queue.pythonsession import PythonSession
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 #: More than a small buffer has: it lies in a file of its own.

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from seamless_queue import buffers
-from seamless_queue.buffers import SMALL_BYTES, Staged
+from seamless_queue.buffers import SMALL_BYTES
 from seamless_queue.errors import BufferCorrupt, BufferMissing, SeamlessError
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 SMALL, LARGE = b"small\n", os.urandom(3 * SMALL_BYTES)
@@ -152,7 +153,7 @@ def test_a_truncated_file_is_replaced_by_whoever_keeps_it_again(store: Store) ->
 
 WRITER = """
 import sys
-from seamless_queue.buffers import Staged
+from seamless_queue.staged import Staged
 from seamless_queue.settings import Settings
 from seamless_queue.store import open_store
 store = open_store(Settings(sys.argv[1]))
@@ -336,7 +337,7 @@ def test_a_stream_is_kept_to_its_end(store: Store, data: bytes) -> None:
 
 FULL_DISK = """
 import errno, os, sys
-from seamless_queue.buffers import Staged
+from seamless_queue.staged import Staged
 from seamless_queue.filesystems import is_disk_full
 from seamless_queue.settings import Settings
 from seamless_queue.store import open_store

@@ -3,7 +3,7 @@
 import pytest
 from desk import Desk
 
-from seamless_queue import buffers
+from seamless_queue import staged
 from seamless_queue.broker import claims, submissions
 from seamless_queue.broker.claims import MAX_DEATHS
 from seamless_queue.broker.sessions import SessionKind
@@ -169,7 +169,7 @@ def test_nothing_of_a_fenced_attempt_is_kept(desk: Desk) -> None:
 
     def publish() -> None:
         with desk.store.database.transaction() as connection:
-            connection.execute(buffers.INSERT, (bytes.fromhex(checksum), content))
+            connection.execute(staged.INSERT, (bytes.fromhex(checksum), content))
             claims.finish(connection, desk.session, desk.worker, running, Finished(Outcome.DONE, checksum))
 
     with pytest.raises(Fenced):
@@ -298,10 +298,22 @@ def test_a_result_whose_bytes_are_gone_is_computed_again(desk: Desk) -> None:
     desk.submit()
     desk.done(desk.take())
     again = desk.submit(gone="result")
-    assert (again.state, desk.job(), desk.result()) == (RequestState.QUEUED, JobState.READY, None)
+    assert (again.state, desk.job(), again.result) == (RequestState.QUEUED, JobState.READY, None)
     desk.done(desk.take(), "a new result")
     assert (desk.result(), desk.request(again)) == (desk.checksum("a new result"), RequestState.DELIVERED)
-    assert not desk.left.differed
+    assert desk.left.differed
+    assert desk.attempts()[-1][2] == f"result differs from {desk.checksum('result')}"
+
+
+def test_a_result_whose_bytes_are_gone_is_not_kept_when_it_cannot_be_had_again(desk: Desk) -> None:
+    desk.submit()
+    desk.done(desk.take())
+    again = desk.submit(gone="result")
+    desk.fail(desk.take())
+    assert (desk.job(), desk.request(again)) == (JobState.FAILED, RequestState.FAILED)
+    desk.submit()
+    desk.done(desk.take())
+    assert (desk.result(), desk.left.differed) == (desk.checksum("result"), False)
 
 
 def test_a_result_that_was_replaced_meanwhile_is_not_gone(desk: Desk) -> None:

@@ -9,8 +9,8 @@ from seamless.transformer import plain
 from seamless.transformer.delivery import deliver
 from seamless_queue.broker.records import NewOutput
 from seamless_queue.broker.work import Delivery
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import BufferMissing, SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 OLD_NS = 1_000_000_000_000_000_000

@@ -22,10 +22,10 @@ from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
 from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.broker.states import JobState, Outcome, RequestState
 from seamless_queue.broker.work import End, Finished
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import DiskFull, SeamlessError
 from seamless_queue.lane import Ticket
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 J = JobState

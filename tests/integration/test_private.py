@@ -14,10 +14,10 @@ import pytest
 from desk import wait_until
 
 from seamless_queue import owner, private
-from seamless_queue.buffers import Staged
 from seamless_queue.doorbell import Doorbell
 from seamless_queue.errors import SeamlessError
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import open_store
 
 USER = f"seamless-{os.geteuid()}"
@@ -186,7 +186,7 @@ def test_a_link_in_the_place_of_the_users_directory_is_refused(roots: list[Path]
 HOLDER = """
 import os, sys
 from seamless_queue import private
-from seamless_queue.buffers import Staged
+from seamless_queue.staged import Staged
 from seamless_queue.settings import Settings
 from seamless_queue.store import open_store
 store = open_store(Settings(private.new_path(), private=True))

@@ -590,7 +590,7 @@ def test_closing_ends_all(tmp_path: Path, do: str) -> None:
 
 
 def _staged() -> Any:
-    from seamless_queue.buffers import Staged
+    from seamless_queue.staged import Staged
 
     return Staged()
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from seamless_queue import buffers, filesystems, private, segments
-from seamless_queue.buffers import MEANWHILE_BYTES, SMALL_BYTES, Staged
+from seamless_queue.buffers import MEANWHILE_BYTES, SMALL_BYTES
 from seamless_queue.errors import BufferMissing
 from seamless_queue.segments import Segments
 from seamless_queue.settings import Settings
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store, open_store
 
 LARGE = 100_000
@@ -298,7 +299,7 @@ def test_two_who_move_out_the_same_do_not_disturb_each_other(
 LITTLE_MEMORY = """
 import os, sys
 from seamless_queue import private, segments
-from seamless_queue.buffers import Staged
+from seamless_queue.staged import Staged
 from seamless_queue.settings import Settings
 from seamless_queue.store import open_store
 private.SHARED_MEMORY = sys.argv[1]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from seamless.transformer import directories, plain
-from seamless_queue.buffers import Staged
 from seamless_queue.errors import SeamlessError
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 

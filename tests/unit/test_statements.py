@@ -15,7 +15,7 @@ import pytest
 
 import seamless.transformer
 import seamless_queue
-from seamless_queue import buffers, statcache
+from seamless_queue import buffers, staged, statcache
 from seamless_queue.broker import claims, deliveries, progress, reports, sessions, submissions
 from seamless_queue.store import Store
 
@@ -64,7 +64,7 @@ def sources() -> list[Path]:
 
 def test_the_scan_finds_the_statements() -> None:
     found = {parameter.values[0] for parameter in statements()}
-    assert {claims.CLAIM, submissions.KNOWN, buffers.INSERT, statcache.LOOKUP, deliveries.OUTPUTS} <= found
+    assert {claims.CLAIM, submissions.KNOWN, staged.INSERT, statcache.LOOKUP, deliveries.OUTPUTS} <= found
     assert len(found) > 70
 
 

@@ -1,0 +1,67 @@
+"""Giving up the bytes of results that can be made again, and finding out who makes them.
+
+A job whose bytes were given up still tells which result it had: it is `evicted`. Functions that take a connection
+run inside the caller's write transaction; the bytes go after it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from ..driver import Database
+from .states import LIVE, JobState, RequestState, among
+
+_MAKER = """SELECT jobs.id, jobs.checksum, jobs.result, jobs.scratch, jobs.evicted IS NOT NULL FROM jobs
+    WHERE jobs.result IS NOT NULL"""
+MAKER_OF_RESULT = f"{_MAKER} AND jobs.result = ? ORDER BY jobs.id DESC LIMIT 1"
+MAKER_OF_MEMBER = f"""{_MAKER} AND jobs.id IN (SELECT job_id FROM makers WHERE makers.checksum = ?)
+    ORDER BY jobs.id DESC LIMIT 1"""
+# Whom the bytes still serve: a request that has not got its files, or one that waits for what they are made of.
+_UNUSED = f"""NOT EXISTS (SELECT 1 FROM requests WHERE requests.job_id = jobs.id
+        AND requests.{among(RequestState.QUEUED, RequestState.DELIVERING)})
+    AND NOT EXISTS (SELECT 1 FROM requests AS upstream
+        JOIN dependencies ON dependencies.upstream_id = upstream.id
+        JOIN requests AS dependent ON dependent.id = dependencies.request_id
+        WHERE upstream.job_id = jobs.id AND dependent.{among(*LIVE)})"""
+GIVE_UP = f"""UPDATE jobs SET evicted = ? WHERE id = ? AND {among(JobState.DONE)} AND evicted IS NULL
+    AND {_UNUSED} RETURNING result"""
+SCRATCH = f"SELECT id FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)} AND {_UNUSED}"
+PROMISED = f"""SELECT EXISTS (SELECT 1 FROM uploads WHERE checksum = ?)
+    OR EXISTS (SELECT 1 FROM jobs WHERE result = ? AND {among(JobState.DONE)} AND evicted IS NULL)
+    OR EXISTS (SELECT 1 FROM makers JOIN jobs ON jobs.id = makers.job_id
+        WHERE makers.checksum = ? AND jobs.{among(JobState.DONE)} AND jobs.evicted IS NULL)"""
+
+
+class Maker(NamedTuple):
+    """A job that has made a buffer."""
+
+    job_id: int
+    checksum: str
+    #: the whole result; the buffer itself, or the index that names it
+    result: str
+    scratch: bool
+    evicted: bool
+
+
+def maker_of(database: Database, checksum: str) -> Maker | None:
+    """The newest job whose result was this buffer, or had it among its files."""
+    key = (bytes.fromhex(checksum),)
+    row = database.row(MAKER_OF_RESULT, key) or database.row(MAKER_OF_MEMBER, key)
+    return Maker(row[0], row[1].hex(), row[2].hex(), bool(row[3]), bool(row[4])) if row else None
+
+
+def give_up(connection: Any, job_id: int) -> str | None:
+    """Say of a job that its bytes are given up; its result, or None if somebody still needs them."""
+    row = connection.execute(GIVE_UP, (time.time(), job_id)).fetchone()
+    return row[0].hex() if row else None
+
+
+def unused_scratch(database: Database) -> list[int]:
+    """Jobs whose bytes nobody wants kept, and nobody is about to use."""
+    return [row[0] for row in database.rows(SCRATCH)]
+
+
+def is_promised(database: Database, checksum: str) -> bool:
+    """Whether a job that is not evicted promises this buffer, or somebody has uploaded it to stay."""
+    return bool(database.row(PROMISED, (bytes.fromhex(checksum),) * 3)[0])
