@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import socket
 import sys
 import threading
@@ -30,12 +29,14 @@ from .broker import claims, sessions
 from .broker.records import Consequences, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
-from .channel import Channel, Message
+from .channel import Channel
 from .clerk import Clerk, functions_named
 from .filesystems import is_disk_full, passing_over_full_disk
 from .lane import Lane, Ticket
 from .minder import Minder
 from .orders import Configuration, Mode
+from .parent import Parent
+from .reservations import Reservations
 from .settings import Settings
 from .staged import Staged
 from .store import open_store
@@ -44,27 +45,13 @@ from .workdir import Workplace
 
 #: An idle worker looks for work this often even if nobody wakes it.
 SLOW_POLL_SECONDS = 5.0
-#: A batch of reservations is meant to last this long.
-BATCH_SECONDS = 0.05
-#: At most so many reservations at once.
-BATCH_LIMIT = 32
-#: Jobs shorter than this are begun and published several at a time, which together last about that long.
-TOGETHER_SECONDS = 0.016
-#: So many at most.
-TOGETHER_LIMIT = 32
 #: A job that runs for longer is not waited for by others of its batch.
 LINGER_SECONDS = 0.03
-#: A result as short as this is told to the parent at once.
-TOLD_BYTES = 1000
 #: How soon a job that others run is looked at again although the parent says nothing; grows.
 NEWS_SECONDS = 0.005
 NEWS_LONGEST_SECONDS = 0.5
 #: How often something is tried again that a full disk has kept from being done.
 FULL_DISK_SECONDS = 1.0
-#: How long a worker that leaves waits for its last words to be taken.
-LAST_WORDS_SECONDS = 1.0
-#: Weight of the newest duration in the running mean.
-MEAN_WEIGHT = 0.2
 
 
 class Worker:
@@ -76,35 +63,31 @@ class Worker:
         self.configuration = configuration
         # Inherited, so that it came here; the commands of jobs are not to have it.
         os.set_inheritable(configuration.channel, False)
-        self.channel = Channel(socket.socket(fileno=configuration.channel))
         settings = Settings(configuration.store, durable=configuration.durable, private=configuration.private)
         self.store = open_store(settings, shared=True)
         #: held for every use of the connection, the channel and the lists below
         self.lock = threading.RLock()
+        channel = Channel(socket.socket(fileno=configuration.channel))
+        self.parent = Parent(channel, self.lock, quiet=configuration.quiet)
         self.id = self._register()
         self.functions = functions_named(configuration.functions)
-        self.clerk = Clerk(self.store, self.id, self.functions, self._report_failure, configuration.session_id)
+        self.clerk = Clerk(self.store, self.id, self.functions, self.parent.tell_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
-        self.lane.on_published = self._tell_published
-        self.lane.on_withdrawn = self._tell_withdrawn
+        self.lane.on_published = self.parent.tell_published
+        self.lane.on_withdrawn = lambda ticket: self.parent.tell_withdrawn(ticket.job_id)
         self.watch = self
         self.minder = Minder(self)
         reuse = processes.adopt_orphans()
         # What the code of jobs starts can be found by it, as commands can.
         os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
-        self.news = threading.Event()
-        self._parent = os.getppid()
         self._streams: CapturedStreams | None = None
         self.mode = Mode.WORK
-        self.reserved: list[int] = []
+        self.reservations = Reservations(self.id, configuration.lane)
         self.begun: list[Running] = []
         self.done: list[Done] = []
         self.current: Running | None = None
-        #: so many threads of its code wait for jobs of other workers
-        self.waiting = 0
         self.current_since = 0.0
-        self.mean_seconds = 1.0
 
     def _register(self) -> int:
         """Its number in the table; a full disk only delays that."""
@@ -120,7 +103,7 @@ class Worker:
     # -- the main loop ----------------------------------------------------------------------
     def run(self) -> None:
         """Work until told to leave, or the parent is gone."""
-        self.channel.send({"event": "hello", "worker": self.id})
+        self.parent.greet(self.id)
         while self.mode not in (Mode.FINISH, Mode.STOP):
             if not self.begun:
                 self._listen(0)
@@ -136,15 +119,15 @@ class Worker:
 
     def _work_on(self, running: Running) -> None:
         with self.lock:
-            if not self.configuration.quiet:
-                self.channel.send({"event": "started", **_about(running)})
+            self.parent.tell_started(running)
             self.current, self.current_since = running, time.monotonic()
-            self.interval = LINGER_SECONDS if self.begun or self.done or self.reserved else None
+            others = self.begun or self.done or self.reservations.job_ids
+            self.interval = LINGER_SECONDS if others else None
         staged = Staged()
         self.lane.executing[running.job_id] = running
         finished = attempt.execute(self.store, self.functions, running, self, staged)
         seconds = time.monotonic() - self.current_since
-        self.mean_seconds += MEAN_WEIGHT * (seconds - self.mean_seconds)
+        self.reservations.note_duration(seconds)
         with self.lock:
             # At once: the minder may be about to leave, and publishes what is being executed.
             del self.lane.executing[running.job_id]
@@ -154,9 +137,9 @@ class Worker:
             self._turn()
 
     def _rest(self) -> None:
-        if self._is_orphan():
+        if self.parent.is_dead:
             raise EOFError
-        self.channel.send({"event": "idle"})
+        self.parent.say_idle()
         self._listen(SLOW_POLL_SECONDS)
 
     def _leave(self) -> None:
@@ -167,8 +150,7 @@ class Worker:
             with passing_over_full_disk():
                 with self.store.database.transaction() as connection:
                     sessions.bury_worker(connection, self.configuration.session_id, self.id, "stopped")
-                self.channel.send({"event": "bye"})
-                self.channel.flush(LAST_WORDS_SECONDS)
+                self.parent.say_bye()
             self.store.close()
 
     # -- outcomes ---------------------------------------------------------------------------
@@ -192,40 +174,28 @@ class Worker:
 
     def _publish(self) -> Consequences:
         session_id, following = self.configuration.session_id, list[Running]()
-        reserved = list(self.reserved)
+        reserved = list(self.reservations.job_ids)
         crashpoints.reached("before-publish")
         try:
             with self.store.database.transaction() as connection:
                 outcomes, together = attempt.publish_all(connection, session_id, self.id, self.done)
                 if self.mode is Mode.WORK and not self.begun and self.current is None:
-                    following = self._begin_batch(connection)
+                    following = self.reservations.begin_batch(connection)
         except BaseException:
             # What was begun is only reserved again, and must not be forgotten: nobody else may be there to take it.
-            self.reserved = reserved
+            self.reservations.job_ids = reserved
             raise
         crashpoints.reached("published")
-        told = zip(self.done, outcomes, strict=True)
-        messages = [_ended(done, finished, each, self._told(done)) for done, (finished, each) in told]
-        self.done = []
+        done, self.done = self.done, []
         self.begun = self.begun or following
-        self.channel.send(*messages)
+        self.parent.tell_ended([(one, *outcome) for one, outcome in zip(done, outcomes, strict=True)])
         return merged([together, *(each for _, each in outcomes)])
-
-    def _told(self, done: Done) -> str | None:
-        """The result itself, if it is a short text and the parent is the one who wants it: that spares it a read."""
-        content = done.staged.small.get(done.finished.result or "") if self.configuration.quiet else None
-        if content is None or len(content) > TOLD_BYTES:
-            return None
-        try:
-            return content.decode()
-        except UnicodeDecodeError:
-            return None
 
     def _follow_up(self, consequences: Consequences) -> None:
         while True:
             try:
                 if self.clerk.handle(consequences):
-                    self.channel.send({"event": "ready"})
+                    self.announce()
                 return
             except Exception as exc:
                 if not is_disk_full(exc):
@@ -233,35 +203,17 @@ class Worker:
                 self._hold_for_disk()
                 consequences = self.clerk.leftovers()
 
-    # -- reservations -----------------------------------------------------------------------
-    def _begin_batch(self, connection: object) -> list[Running]:
-        """Begin the next job, or several where jobs are so short that they are better published together."""
-        limit = max(1, min(TOGETHER_LIMIT, int(TOGETHER_SECONDS / max(self.mean_seconds, 1e-6))))
-        if not self.reserved:
-            self.reserved = claims.claim(connection, self.id, self.configuration.lane, self._batch_size())
-        batch = claims.begin_all(connection, self.id, self.reserved[:limit]) if len(self.reserved) > 1 < limit else []
-        begun = {running.job_id for running in batch}
-        self.reserved = [job_id for job_id in self.reserved if job_id not in begun]
-        while not batch and self.reserved:
-            # Alone: it may have to, because it has seen a worker die; or it is not ours any more.
-            running = claims.begin(connection, self.id, self.reserved.pop(0))
-            batch = [running] if running is not None else []
-        return batch
-
-    def _batch_size(self) -> int:
-        return max(1, min(BATCH_LIMIT, int(BATCH_SECONDS / max(self.mean_seconds, 1e-6))))
-
     def _give_back(self) -> None:
         """What was begun together with others and not touched, or only reserved, goes back at no cost."""
         with self.lock:
-            if not self.begun and not self.reserved:
+            if not self.begun and not self.reservations.job_ids:
                 return
             with passing_over_full_disk():
                 with self.store.database.transaction() as connection:
                     for running in self.begun:
                         claims.give_back(connection, self.id, running)
                     claims.unreserve(connection, self.id)
-                self.begun, self.reserved = [], []
+                self.begun, self.reservations.job_ids = [], []
         self.announce()
 
     def stop_lingering(self) -> None:
@@ -279,7 +231,7 @@ class Worker:
     # -- the parent -------------------------------------------------------------------------
     def fileno(self) -> int:
         """What wakes a wait for a command (processes.Watch)."""
-        return self.channel.fileno()
+        return self.parent.fileno()
 
     def check(self) -> Outcome | None:
         """How the current command is to be stopped, or None (processes.Watch)."""
@@ -310,26 +262,22 @@ class Worker:
                     claims.acknowledge_stop(connection, self.configuration.session_id, self.id, running)
             self.begun = [running for running in self.begun if running not in gone]
             for running in gone:
-                self._tell_published(running, Finished(Outcome.CANCELED, error="canceled"), Consequences(again=True))
+                self.parent.tell_published(
+                    running, Finished(Outcome.CANCELED, error="canceled"), Consequences(again=True)
+                )
 
     def _listen(self, seconds: float) -> None:
-        poller = select.poll()
-        poller.register(self.channel.fileno(), select.POLLIN)
-        if poller.poll(seconds * 1000):
+        if self.parent.wait_for_words(seconds):
             self._receive()
 
     def _receive(self) -> bool:
         """Take in what the parent says; whether the current job is to be looked after."""
-        asked = False
         with self.lock:
-            for message in self.channel.receive_nowait():
-                if message["order"] == "check":
-                    asked = True
-                elif message["order"] == "look":
-                    self.news.set()
-                elif message["order"] != "wake" and self.mode is not Mode.STOP:
-                    self.mode = Mode(message["order"])
-        return asked
+            orders = self.parent.orders()
+            for order in orders:
+                if order != "check" and self.mode is not Mode.STOP:
+                    self.mode = Mode(order)
+        return "check" in orders
 
     # -- while Python code runs -------------------------------------------------------------
     @contextmanager
@@ -353,7 +301,7 @@ class Worker:
                 asked = self._receive()
             except EOFError:
                 self._end_amid()
-            if self._is_orphan():
+            if self.parent.is_dead:
                 self._end_amid()
             running, elapsed = self.current, time.monotonic() - self.current_since
             if self.mode is Mode.STOP:
@@ -372,16 +320,13 @@ class Worker:
         """
         released = Finished(Outcome.RELEASED, error="stopped")
         try:
-            jobs = [
-                _leaving(running, finished if running is self.current else released)
-                for running in self.lane.executing.values()
-            ]
+            executing = self.lane.executing.values()
+            jobs = [(running, finished if running is self.current else released) for running in executing]
             self.mode = Mode.STOP
             self._turn()
             self._give_back()
             processes.kill_adopted()
-            self.channel.send({"event": "leaving", "jobs": jobs})
-            self.channel.flush(LAST_WORDS_SECONDS)
+            self.parent.leave_amid(jobs)
         finally:
             os._exit(0)
 
@@ -392,24 +337,22 @@ class Worker:
         finally:
             os._exit(1)
 
-    def _is_orphan(self) -> bool:
-        """Whether the parent is dead, although a fork of it may still hold the other end of the channel."""
-        return os.getppid() != self._parent
-
     def wait_for(self, ticket: Ticket) -> None:
-        """Wait for a job that somebody else runs, or until it is left to us; meanwhile we need no processor."""
-        self._tell_blocked(True)
-        pause = NEWS_SECONDS
-        try:
-            while not ticket.done and not self.lane.look([ticket]) and not self.lane.is_left_to_us(ticket):
+        """Wait for a job that somebody else runs, or until it is left to us; meanwhile we need no processor.
+
+        Threads of a job run nothing themselves: they wait for others in any case.
+        """
+        may_run, pause = threading.current_thread() is threading.main_thread(), NEWS_SECONDS
+        with self.parent.waiting():
+            while not ticket.done and not self.lane.look([ticket]):
+                if may_run and self.lane.is_left_to_us(ticket):
+                    return
                 # The parent says when something has ended; it may have done so before it knew that we wait.
-                self.news.wait(pause)
-                self.news.clear()
+                with self.parent.news:
+                    self.parent.news.wait(pause)
                 if pause == NEWS_LONGEST_SECONDS:
                     self.lane.take_over()
                 pause = min(pause * 2, NEWS_LONGEST_SECONDS)
-        finally:
-            self._tell_blocked(False)
 
     @property
     def streams(self) -> CapturedStreams:
@@ -424,67 +367,15 @@ class Worker:
 
     def announce(self) -> None:
         """There are jobs to be claimed by others."""
-        with self.lock:
-            self.channel.send({"event": "ready"})
-
-    def _tell_blocked(self, blocked: bool) -> None:
-        """The current job's code waits for a job of another worker, and needs no processor; or goes on."""
-        with self.lock:
-            others, self.waiting = self.waiting, self.waiting + (1 if blocked else -1)
-            if 0 in (others, self.waiting):
-                self.channel.send({"event": "blocked" if blocked else "unblocked"})
-
-    def _tell_published(self, running: Running, finished: Finished, consequences: Consequences) -> None:
-        """A job that was a part of the current one, or was not run at all, has ended."""
-        with self.lock:
-            done = Done(running, finished, Staged(), 0.0)
-            self.channel.send(_ended(done, finished, consequences, None))
-
-    def _tell_withdrawn(self, ticket: Ticket) -> None:
-        """The current job's code has taken a wish back: another worker may have to stop."""
-        self.channel.send({"event": "withdrawn", "id": ticket.job_id})
-
-    def _report_failure(self, request_id: int, error: str) -> None:
-        self.channel.send({"event": "failed", "request": request_id, "error": error})
+        self.parent.say_ready()
 
     def _report_full_disk(self) -> None:
-        self.channel.send({"event": "full"})
+        self.parent.say_full()
         self.mode = Mode.HOLD if self.mode is Mode.WORK else self.mode
 
     def _hold_for_disk(self) -> None:
         self._report_full_disk()
         self._listen(FULL_DISK_SECONDS)
-
-
-def _ended(done: Done, finished: Finished, consequences: Consequences, content: str | None) -> Message:
-    return {
-        "event": "ended",
-        **_about(done.running),
-        "outcome": finished.outcome.value,
-        "result": finished.result,
-        "content": content,
-        "error": finished.error,
-        "exit_code": finished.exit_code,
-        "seconds": done.seconds,
-        "again": consequences.again,
-        "differed": consequences.differed,
-        "failed": consequences.failed,
-    }
-
-
-def _leaving(running: Running, finished: Finished) -> Message:
-    """What the parent is to publish (pool.Death)."""
-    message = _ended(Done(running, finished, Staged(), 0.0), finished, Consequences(), None)
-    return {**message, "fence": running.fence}
-
-
-def _about(running: Running) -> Message:
-    return {
-        "id": running.job_id,
-        "job": running.checksum,
-        "request": running.request_id,
-        "command": running.command,
-    }
 
 
 def main() -> None:

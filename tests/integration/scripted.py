@@ -168,6 +168,29 @@ def _nest(store: Store, running: Running, host: Host, script: Script) -> str:
         return f"{script['name']} caught"
 
 
+def _threads(store: Store, running: Running, host: Host, script: Script) -> str:
+    """Wait for each of the scripts of `children` in a thread, which may not run any of them."""
+    tickets = submit_nested(store, running, host, script["children"])
+    idle: list[Ticket] = []
+    threads = [threading.Thread(target=_wait_in_thread, args=(host, ticket, idle)) for ticket in tickets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if idle:
+        raise RuntimeError("a thread does not wait, it asks again and again")
+    return ",".join(bring_to_an_end(store, host, ticket, running.job_id) for ticket in tickets)
+
+
+def _wait_in_thread(host: Host, ticket: Ticket, idle: list[Ticket]) -> None:
+    waits = 0
+    while not ticket.done:
+        host.wait_for(ticket)
+        waits += 1
+        if waits == 100:
+            idle.append(ticket)
+
+
 def _withdraw(store: Store, running: Running, host: Host, script: Script) -> str:
     """Submit the scripts of `children`, and take them back once others run them."""
     tickets = submit_nested(store, running, host, script["children"])
@@ -259,6 +282,7 @@ ACTIONS: dict[str, Callable[[Store, Running, Host, Script], Any]] = {
     "raise": _raise,
     "spin": _spin,
     "spoil": _spoil,
+    "threads": _threads,
     "wait": _wait,
     "withdraw": _withdraw,
 }

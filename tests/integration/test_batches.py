@@ -110,9 +110,10 @@ def test_a_full_disk_forgets_no_reservation(desk: Desk, settings: Settings, monk
     worker = Worker(configuration)
     for name in "ab":
         desk.submit(name)
-    worker.mean_seconds = 0.001
-    worker.reserved = desk.claim(worker.id, want=2)
-    before, begin = list(worker.reserved), claims.begin_all
+    for _ in range(50):
+        worker.reservations.note_duration(0.001)
+    worker.reservations.job_ids = desk.claim(worker.id, want=2)
+    before, begin = list(worker.reservations.job_ids), claims.begin_all
 
     def begin_on_a_full_disk(connection: object, worker_id: int, jobs: list[int]) -> list[Running]:
         assert len(begin(connection, worker_id, jobs)) == 2
@@ -123,9 +124,9 @@ def test_a_full_disk_forgets_no_reservation(desk: Desk, settings: Settings, monk
         with pytest.raises(OSError, match="No space"):
             worker._publish()
     assert len(before) == 2
-    assert worker.reserved == before
+    assert worker.reservations.job_ids == before
     assert [desk.job(name) for name in "ab"] == [JobState.READY] * 2
-    worker.channel.close()
+    worker.parent.close()
     worker.store.close()
 
 

@@ -321,6 +321,18 @@ def test_code_may_take_back_what_another_worker_runs_for_it(open_with: Open, do:
     assert caller.result(driver) == "withdraw done"
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_worker_that_has_not_said_hello_is_stopped_too(caller: Caller) -> None:
+    """It is quick, and whoever would hear of it has something else to do."""
+    wait_until(caller.workers, "the process")
+    with caller.session.lock:
+        ticket = caller.start("spin")
+        pid = caller.begun("spin")
+        assert caller.session.cancel(ticket)
+    assert caller.result(caller.start("echo")) == "echo done"
+    assert is_gone(pid)
+
+
 def test_a_stopped_job_is_not_run_again_before_it_has_stopped(open_with: Open) -> None:
     """The other worker would gladly have it at once; whoever runs it while another does, says so in the log."""
     caller = open_with(2)
@@ -500,26 +512,39 @@ def most_at_once(caller: Caller, prefix: str, skip: int = 0) -> int:
     return most
 
 
-def test_no_more_workers_are_lent_than_allowed(caller: Caller, settings: Settings, tmp_path: Path) -> None:
-    """Every one of these waits for another process."""
-    others = []
-    for number in range(5):
-        others.append(other_process(settings, tmp_path, caller.script("wait", f"far{number}")))
-    for number in range(5):
-        caller.begun(f"far{number}")
-    scripts = [
-        caller.script("nest", f"driver{number}", children=[caller.script("wait", f"far{number}")])
-        for number in range(5)
-    ]
+def test_jobs_that_all_wait_for_others_keep_nobody_from_working(
+    caller: Caller, settings: Settings, tmp_path: Path
+) -> None:
+    """Two places may be lent, and one more when nobody is left who works."""
+    names = [f"far{number}" for number in range(pythonsession.LENT_WORKERS + 1)]
+    others = [other_process(settings, tmp_path, caller.script("wait", name)) for name in names]
+    for name in names:
+        caller.begun(name)
+    scripts = [caller.script("nest", f"driver of {name}", children=[caller.script("wait", name)]) for name in names]
     tickets = caller.submit(*scripts)
-    limit = 1 + pythonsession.LENT_WORKERS
-    wait_until(lambda: len(caller.workers()) == limit, "all that may be lent")
-    for number in range(5):
-        caller.go(f"far{number}")
-    assert results(caller, tickets) == [f"far{number} done" for number in range(5)]
-    assert len({line[2] for line in caller.lines("begun") if line[1].startswith("driver")}) <= limit
+    wait_until(lambda: len(caller.workers()) >= len(names), "all drivers to be run")
+    assert results(caller, caller.submit(*(caller.script("echo", f"job{number}") for number in range(9)))) == [
+        f"job{number} done" for number in range(9)
+    ]
+    assert len(caller.workers()) <= len(names) + 1
+    for name in names:
+        caller.go(name)
+    assert results(caller, tickets) == [f"{name} done" for name in names]
     for other in others:
         other.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_of_a_job_may_wait_for_others(open_with: Open, workers: int) -> None:
+    """They run nothing themselves; one that has got what it wanted leaves the others waiting."""
+    caller = open_with(workers)
+    children = [caller.script("nap", f"child{number}", seconds=0.01 * number) for number in range(5)]
+    tickets = caller.submit(
+        *(caller.script("threads", f"driver{number}", children=children[number:]) for number in range(3))
+    )
+    expected = [f"child{number} done" for number in range(5)]
+    assert results(caller, tickets) == [",".join(expected[number:]) for number in range(3)]
+    assert len([line for line in caller.lines("begun") if line[1].startswith("child")]) == 5
 
 
 def test_what_a_dead_session_ran_for_a_nested_job_is_run_here(
@@ -629,8 +654,10 @@ def test_what_a_job_leaves_behind_does_not_outlive_its_worker(caller: Caller, wh
         wait_until(lambda: is_gone(int(left)), "the end of what the job has left")
 
 
-@pytest.mark.parametrize("do", ["wait", "spin", "hold", "command", "leave"])
-@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize(
+    ("do", "is_private"),
+    [("wait", False), ("spin", True), ("hold", True), ("hold", False), ("command", True), ("leave", False)],
+)
 def test_workers_do_not_outlive_their_parent(settings: Settings, tmp_path: Path, do: str, is_private: bool) -> None:
     common = {"log": str(tmp_path / "log"), "go": str(tmp_path / "never")}
     script = {**common, "name": do, "do": do, "text": f"echo $$ > {tmp_path}/child; exec sleep 308", "what": "thread"}
