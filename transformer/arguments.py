@@ -8,18 +8,24 @@ from typing import Any
 from seamless_queue.digest import is_checksum
 from seamless_queue.store import Store
 
-from . import plain
+from . import directories, plain
 from .celltypes import deserialize
 from .checksum import Checksum
 
 
 def received(store: Store, content: bytes | memoryview, celltype: str) -> Any:
-    """The value of a pin: of a deep celltype checksums, of a folder the files' bytes."""
-    if celltype in ("deepcell", "deepfolder"):
+    """The value of a pin: of a deep celltype checksums, of a folder the files' bytes. Marks are left out."""
+    if celltype == "deepcell":
         return _with_leaves(plain.load(bytes(content)), Checksum)
-    if celltype == "folder":
-        return _with_leaves(plain.load(bytes(content)), lambda checksum: bytes(store.buffers.view(checksum)))
+    if celltype in ("folder", "deepfolder"):
+        leaf = Checksum if celltype == "deepfolder" else lambda checksum: bytes(store.buffers.view(checksum))
+        return _with_leaves(_files(plain.load(bytes(content))), leaf)
     return deserialize(content, celltype)
+
+
+def _files(tree: Any) -> Any:
+    """A directory without what is said about its files."""
+    return directories.without_marks(tree) if isinstance(tree, dict) else tree
 
 
 def _with_leaves(tree: Any, leaf: Callable[[str], Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 from seamless_queue.broker.states import Outcome
@@ -15,7 +16,9 @@ from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 
 from . import bashrun, directories, plain
+from .attemptrecord import note_command
 from .context import Context
+from .kept import Kept
 from .specification import STDOUT, Transformation
 
 
@@ -35,7 +38,10 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
             ended = bashrun.run(
                 code, directory, environment, stdin, running.timeout, host.watch, _keeps_stdout(transformation)
             )
-        return _collect(store, transformation, directory, ended, running.timeout, staged)
+        finished = _collect(store, transformation, directory, ended, running.timeout, staged)
+        path = environment.get(b"PATH", b"")
+        record = note_command(store, transformation.code, code, running.context, context, path, staged)
+        return finished._replace(environment=record)
 
 
 def _materialise(store: Store, transformation: Transformation, job: str) -> None:
@@ -102,16 +108,17 @@ def _collect(
     error = bashrun.error_of(ended, timeout, directory)
     # Standard error first: the last line is read from its file, which adoption may move.
     stderr = store.buffers.adopt(f"{directory}/stderr", staged)
-    result = None
+    result: Kept | None = None
     if error is None:
         missing = [name for name in transformation.captures if not _is_there(directory, name)]
         if missing:
             error = printable(f"exit code 0, but the output {', '.join(missing)} is missing")
         else:
             result = _result(store, transformation, directory, staged)
-    stdout = _kept_stdout(store, transformation, directory, result, staged)
+    checksum, members = result or (None, ())
+    stdout = _kept_stdout(store, transformation, directory, checksum, staged)
     outcome = Outcome.DONE if error is None else bashrun.failure(ended)
-    return Finished(outcome, result, stdout, stderr, ended.exit_code, error, ended.usage)
+    return Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)
 
 
 def _is_there(directory: str, name: str) -> bool:
@@ -122,18 +129,18 @@ def _place(directory: str, name: str) -> str:
     return f"{directory}/stdout" if name == STDOUT else f"{directory}/{JOB}/{name}"
 
 
-def _result(store: Store, transformation: Transformation, directory: str, staged: Staged) -> str:
+def _result(store: Store, transformation: Transformation, directory: str, staged: Staged) -> Kept:
     if transformation.plain_stdout:
-        return store.buffers.adopt(f"{directory}/stdout", staged)
+        return Kept(store.buffers.adopt(f"{directory}/stdout", staged))
     index: directories.Index = {}
     for name in transformation.captures:
         path = _place(directory, name)
         if os.path.isdir(path):
-            inside = directories.adopt(store, path, staged)
-            index.update({f"{name}/{entry}": checksum for entry, checksum in inside.items()})
+            directories.put(index, name, directories.adopt(store, path, staged))
         else:
-            index[name] = directories.adopt_file(store, path, staged)
-    return store.buffers.stage(plain.dump(index), staged)
+            executable = bool(os.stat(path).st_mode & stat.S_IXUSR)
+            directories.put(index, name, directories.adopt_file(store, path, staged), executable=executable)
+    return Kept(store.buffers.stage(plain.dump(index), staged), directories.members(index))
 
 
 def _kept_stdout(

@@ -17,6 +17,8 @@ from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 
 from . import bashresult, bashrun, directories, pinfiles
+from .attemptrecord import note_command
+from .kept import Kept
 from .pinfiles import Argument
 
 #: What stands before names that the identity has another use for (python.pins.argument_key).
@@ -41,7 +43,10 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
         with host.minding(python=False):
             ended = bashrun.run(code, directory, environment, os.devnull, running.timeout, host.watch, False)
         with lock:
-            return _collect(store, fields["__output__"][1], directory, ended, running.timeout, staged)
+            finished = _collect(store, fields["__output__"][1], directory, ended, running.timeout, staged)
+            path = environment.get(b"PATH", b"")
+            record = note_command(store, fields["code"][2], code, running.context, context, path, staged)
+        return finished._replace(environment=record)
 
 
 def _arguments(fields: dict[str, Any]) -> Iterator[Argument]:
@@ -70,7 +75,8 @@ def _collect(
 ) -> Finished:
     if ended.outcome in (Outcome.CANCELED, Outcome.RELEASED):
         return Finished(ended.outcome, exit_code=ended.exit_code, usage=ended.usage)
-    result, error = None, bashrun.error_of(ended, timeout, directory)
+    result: Kept | None = None
+    error = bashrun.error_of(ended, timeout, directory)
     stdout, stderr = (store.buffers.adopt(f"{directory}/{stream}", staged) for stream in ("stdout", "stderr"))
     if error is None:
         try:
@@ -80,4 +86,5 @@ def _collect(
                 raise
             error = str(exc)
     outcome = Outcome.DONE if error is None else bashrun.failure(ended)
-    return Finished(outcome, result, stdout, stderr, ended.exit_code, error, ended.usage)
+    checksum, members = result or (None, ())
+    return Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)

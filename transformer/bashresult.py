@@ -29,6 +29,7 @@ from seamless_queue.store import Store
 from . import directories, plain
 from .celltypes import deserialize, mixedjson
 from .celltypes.header import MAGIC
+from .kept import Kept
 from .pinfiles import DIRECTORIES, TEXTS
 from .results import stage_result
 
@@ -39,8 +40,8 @@ _OF_DIRECTORIES = ("mixed", "plain", "checksum", "deepcell", "bytes")
 _BLOCK_BYTES = 4096
 
 
-def keep(store: Store, path: str, celltype: str, staged: Staged) -> str:
-    """The checksum of the result that lies at `path`; SeamlessError if it is missing or cannot be had so."""
+def keep(store: Store, path: str, celltype: str, staged: Staged) -> Kept:
+    """Keep the result that lies at `path`; SeamlessError if it is missing or cannot be had so."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -55,11 +56,11 @@ def keep(store: Store, path: str, celltype: str, staged: Staged) -> str:
 
 
 # -- a file -----------------------------------------------------------------------------------
-def _keep_file(store: Store, path: str, celltype: str, staged: Staged) -> str:
+def _keep_file(store: Store, path: str, celltype: str, staged: Staged) -> Kept:
     if celltype == "bytes":
-        return directories.adopt_file(store, path, staged)
+        return Kept(directories.adopt_file(store, path, staged))
     if celltype in TEXTS and _is_ours(path):
-        return _adopt_text(store, path, staged)
+        return Kept(_adopt_text(store, path, staged))
     if celltype in DIRECTORIES:
         raise TypeError("it is a file, not a directory")
     return stage_result(store, _value(_content(path), celltype), celltype, staged)
@@ -150,9 +151,10 @@ def _content(path: str) -> bytes | memoryview:
 
 
 # -- a directory ------------------------------------------------------------------------------
-def _keep_directory(store: Store, path: str, celltype: str, staged: Staged) -> str:
+def _keep_directory(store: Store, path: str, celltype: str, staged: Staged) -> Kept:
     if celltype in DIRECTORIES:
-        return store.buffers.stage(plain.dump(directories.adopt(store, path, staged)), staged)
+        found = directories.adopt(store, path, staged)
+        return Kept(store.buffers.stage(plain.dump(found), staged), directories.members(found))
     if celltype not in _OF_DIRECTORIES:
         raise TypeError("it is a directory, not a file")
     contents = ((name, _read(file)) for name, file in directories.walk(path))
@@ -160,7 +162,7 @@ def _keep_directory(store: Store, path: str, celltype: str, staged: Staged) -> s
         return stage_result(store, dict(contents), celltype, staged)
     if celltype == "deepcell":
         # Each as it comes, and none of them taken for the checksum of another because it holds one.
-        index = {name: stage_result(store, parsed(content), "mixed", staged) for name, content in contents}
+        index = {name: stage_result(store, parsed(content), "mixed", staged).checksum for name, content in contents}
         return stage_result(store, index, celltype, staged)
     return stage_result(store, {name: parsed(content) for name, content in contents}, celltype, staged)
 

@@ -1,26 +1,17 @@
-"""Writes a request's files into the directory it came from, whole or not at all, and never outside.
-
-The way to a file is walked from the request's directory, one name at a time, without following
-links; the file is written under a temporary name and renamed.
-"""
+"""Writes a request's files into the directory it came from (see placing.py), with their sidecars."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from seamless_queue import sidecars
 from seamless_queue.broker.work import Delivery
 from seamless_queue.errors import SeamlessError
-from seamless_queue.filesystems import unique_name
 from seamless_queue.store import Store
 
-from . import directories, plain
+from . import directories, placing, plain
 from .directories import Index
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def deliver(store: Store, delivery: Delivery) -> None:
@@ -31,32 +22,46 @@ def deliver(store: Store, delivery: Delivery) -> None:
     base = os.fsdecode(delivery.directory)
     for output in delivery.outputs:
         relative = os.path.relpath(os.fsdecode(output.path), base)
-        with _parent(base, relative) as (parent, name):
-            entry = directories.part_of(index, os.fsdecode(output.name))
+        with placing.below(base, relative) as (parent, name):
+            inside = os.fsdecode(output.name)
+            entry = directories.part_of(index, inside)
             if isinstance(entry, str):
-                _deliver_file(store, parent, name, entry, delivery.sidecars_only)
+                executable = directories.is_executable(index, inside)
+                _deliver_file(store, parent, name, entry, delivery.sidecars_only, executable)
             else:
                 _deliver_directory(store, parent, name, entry, delivery.sidecars_only)
 
 
-def _deliver_file(store: Store, parent: int, name: str, checksum: str, sidecar_only: bool) -> None:
-    if not sidecar_only and not _has_content(store, parent, name, checksum):
-        _write(store, parent, name, checksum)
-    _write_sidecar(parent, name + sidecars.CHECKSUM, f"{checksum}\n".encode())
+def _deliver_file(store: Store, parent: int, name: str, checksum: str, sidecar_only: bool, executable: bool) -> None:
+    if not sidecar_only:
+        if not placing.has_content(store, parent, name, checksum):
+            placing.write(store, parent, name, checksum, executable=executable)
+        elif executable:
+            placing.set_executable(parent, name, True)
+    placing.write_bytes(parent, name + sidecars.CHECKSUM, f"{checksum}\n".encode())
 
 
 def _deliver_directory(store: Store, parent: int, name: str, index: Index, sidecar_only: bool) -> None:
     content = plain.dump(index)
     if not sidecar_only:
         _remove_stale(store, parent, name, index)
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
-        for entry, checksum in index.items():
-            with _way(parent, f"{name}/{entry}") as (place, last):
-                if not _has_content(store, place, last, checksum):
-                    _write(store, place, last, checksum)
-    _write_sidecar(parent, name + sidecars.INDEX, content)
-    _write_sidecar(parent, name + sidecars.CHECKSUM, f"{store.digest.of(content)}\n".encode())
+        write_directory(store, parent, name, index)
+    placing.write_bytes(parent, name + sidecars.INDEX, content)
+    placing.write_bytes(parent, name + sidecars.CHECKSUM, f"{store.digest.of(content)}\n".encode())
+
+
+def write_directory(store: Store, parent: int, name: str, index: Index) -> None:
+    """Write what an index has and a directory has not; nothing is removed."""
+    placing.make_directory(parent, name)
+    for entry, checksum in directories.files(index):
+        executable = directories.is_executable(index, entry)
+        with placing.way(parent, f"{name}/{entry}") as (place, last):
+            if not placing.has_content(store, place, last, checksum):
+                placing.write(store, place, last, checksum, executable=executable)
+            else:
+                placing.set_executable(place, last, executable)
+    for entry in directories.empty_directories(index):
+        placing.make_directory(parent, f"{name}/{entry}")
 
 
 def _remove_stale(store: Store, parent: int, name: str, index: Index) -> None:
@@ -65,15 +70,21 @@ def _remove_stale(store: Store, parent: int, name: str, index: Index) -> None:
         descriptor = os.open(name + sidecars.INDEX, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=parent)
     except OSError:
         return
-    with os.fdopen(descriptor, "rb") as file, suppress(ValueError):
-        old = plain.load(file.read())
-        for entry in set(old) - set(index) if isinstance(old, dict) else ():
-            if directories.is_inside(entry):
-                _remove_if_unchanged(store, parent, f"{name}/{entry}", old[entry])
+    with os.fdopen(descriptor, "rb") as file, suppress(ValueError, SeamlessError):
+        old = directories.parse(file.read(), name + sidecars.INDEX)
+        for entry in old:
+            if entry not in index:
+                path = f"{name}/{entry.removeprefix(directories.MARK)}"
+                with suppress(OSError, SeamlessError):
+                    if not entry.startswith(directories.MARK):
+                        _remove_if_unchanged(store, parent, path, old[entry])
+                        path = os.path.dirname(path)
+                    # A directory with nothing in it would be part of what is there now.
+                    placing.remove_empty(parent, path, name)
 
 
 def _remove_if_unchanged(store: Store, parent: int, path: str, checksum: str) -> None:
-    with suppress(OSError, SeamlessError), _way(parent, path, make=False) as (place, last):
+    with placing.way(parent, path, make=False) as (place, last):
         descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=place)
         try:
             same = store.digest.of_descriptor(descriptor) == checksum
@@ -81,88 +92,3 @@ def _remove_if_unchanged(store: Store, parent: int, path: str, checksum: str) ->
             os.close(descriptor)
         if same:
             os.unlink(last, dir_fd=place)
-
-
-def _has_content(store: Store, parent: int, name: str, checksum: str) -> bool:
-    """Whether the file is there already, so that its time stamp can stay as it is."""
-    try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
-    except OSError:
-        return False
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise SeamlessError(f"{name} is a directory; remove it or choose another output name")
-        if not stat.S_ISREG(status.st_mode) or status.st_size != store.buffers.size(checksum):
-            return False
-        return store.digest.of_descriptor(descriptor) == checksum
-    finally:
-        os.close(descriptor)
-
-
-def _write(store: Store, parent: int, name: str, checksum: str) -> None:
-    temporary = _temporary()
-    try:
-        store.buffers.copy_to(checksum, temporary, directory=parent)
-        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=parent)
-        raise
-
-
-def _write_sidecar(parent: int, name: str, content: bytes) -> None:
-    temporary = _temporary()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666, dir_fd=parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=parent)
-        raise
-
-
-def _temporary() -> str:
-    return f".seamless-{unique_name()}.tmp"
-
-
-@contextmanager
-def _parent(base: str, relative: str) -> Iterator[tuple[int, str]]:
-    if not directories.is_inside(relative):
-        raise SeamlessError(f"output {relative} lies outside of {base}; it is not written")
-    descriptor = os.open(base, _DIRECTORY)
-    try:
-        with _way(descriptor, relative) as place:
-            yield place
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _way(base: int, relative: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
-    """The directory that holds the last name of a relative path, and that name; links are refused."""
-    *parts, name = relative.split("/")
-    descriptor = os.dup(base)
-    try:
-        for part in parts:
-            following = _step(descriptor, part, relative, make)
-            os.close(descriptor)
-            descriptor = following
-        yield descriptor, name
-    finally:
-        os.close(descriptor)
-
-
-def _step(descriptor: int, part: str, relative: str, make: bool) -> int:
-    if make:
-        with suppress(FileExistsError):
-            os.mkdir(part, dir_fd=descriptor)
-    try:
-        return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-    except NotADirectoryError:
-        raise SeamlessError(
-            f"{part}, on the way to output {relative}, is a link or a file; outputs are not written through it"
-        ) from None

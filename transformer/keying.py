@@ -13,6 +13,7 @@ from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import directories, plain
+from .kept import leaves_of
 from .specification import Pin, Specification, identity_buffer
 
 #: Celltypes whose value is an index of other buffers.
@@ -29,7 +30,7 @@ def key(store: Store, keyable: Keyable, staged: Staged) -> Identity:
     for dependency in keyable.dependencies:
         name = os.fsdecode(dependency.pin)
         pins[name] = _resolve(store, pins[name], dependency, staged)
-    return identify(store, specification._replace(pins=tuple(pins.values())), staged)
+    return identify(store, specification._replace(pins=tuple(pins.values())), staged, scratch=keyable.scratch)
 
 
 def _key_description(store: Store, fields: dict[str, Any], keyable: Keyable, staged: Staged) -> Identity:
@@ -38,23 +39,30 @@ def _key_description(store: Store, fields: dict[str, Any], keyable: Keyable, sta
         fields[os.fsdecode(dependency.pin)][2] = dependency.checksum
     checksum = store.buffers.stage(plain.dump(fields), staged)
     known = submissions.known(store.database, checksum)
-    lost = known is not None and not is_kept(store, known.result, fields["__output__"][1] in DEEP)
-    return Identity(checksum, known.result if known is not None and lost else None)
+    if known is None or keyable.scratch or is_kept(store, known.result, fields["__output__"][1] in DEEP):
+        return Identity(checksum)
+    return Identity(checksum, known.result)
 
 
-def identify(store: Store, specification: Specification, staged: Staged) -> Identity:
-    """The identity of a complete specification; it tells if the store has lost the result it once had."""
+def identify(store: Store, specification: Specification, staged: Staged, *, scratch: bool = False) -> Identity:
+    """The identity of a complete specification; it tells if the store has lost the result it once had.
+
+    With `scratch` the bytes are not needed, but the index of them is.
+    """
     checksum = store.buffers.stage(identity_buffer(specification), staged)
     known = submissions.known(store.database, checksum)
-    lost = known is not None and not is_kept(store, known.result, bool(specification.captures))
-    return Identity(checksum, known.result if known is not None and lost else None)
+    if known is None:
+        return Identity(checksum)
+    captures = bool(specification.captures)
+    enough = not captures or store.buffers.has(known.result) if scratch else is_kept(store, known.result, captures)
+    return Identity(checksum, None if enough else known.result)
 
 
 def is_kept(store: Store, result: str, is_index: bool) -> bool:
     """Whether all bytes of a result are in the store."""
     if not store.buffers.has(result):
         return False
-    return not is_index or all(map(store.buffers.has, directories.read_index(store, result).values()))
+    return not is_index or all(map(store.buffers.has, leaves_of(plain.load(store.buffers.read(result)))))
 
 
 def _resolve(store: Store, pin: Pin, dependency: Dependency, staged: Staged) -> Pin:
@@ -76,7 +84,7 @@ def _from_upstream(store: Store, dependency: Dependency, pin: Pin) -> str | dire
     name = os.fsdecode(dependency.output)
     if pin.checksum is None and dependency.part:
         name = f"{name}/{os.fsdecode(dependency.part)}"
-        if not directories.part_of(index, name):
+        if not directories.has_part(index, name):
             raise SeamlessError(f"request {dependency.upstream} did not write {os.fsdecode(dependency.path)}")
     return directories.part_of(index, name)
 
@@ -85,8 +93,5 @@ def _insert(store: Store, pin: Pin, part: str, found: str | directories.Index, s
     """A directory some of whose files come from upstream."""
     checksum = pin.checksum or ""
     index = plain.load(staged.small[checksum]) if checksum in staged.small else directories.read_index(store, checksum)
-    if isinstance(found, str):
-        index[part] = found
-    else:
-        index.update({f"{part}/{name}": entry for name, entry in found.items()})
+    directories.put(index, part, found)
     return pin._replace(checksum=store.buffers.stage(plain.dump(index), staged))

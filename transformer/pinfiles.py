@@ -94,7 +94,9 @@ def _index(store: Store, checksum: str) -> directories.Index:
     tree = plain.load(store.buffers.read(checksum))
     if not isinstance(tree, dict):
         raise TypeError("it is not a dict of files")
-    return dict(_files(tree, ""))
+    index = dict(_files(directories.without_marks(tree), ""))
+    marks = {name: mark for name, mark in tree.items() if directories.is_mark(name, mark)}
+    return directories.checked({**index, **marks}, f"index {checksum}")
 
 
 def _files(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running, Usage
 from seamless_queue.clerk import Host
-from seamless_queue.errors import SeamlessError, printable
+from seamless_queue.errors import BufferError_, SeamlessError, printable
 from seamless_queue.filesystems import is_disk_full
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from . import plain, session
 from .arguments import received
+from .attemptrecord import note_python
 from .errors import TransformationError
+from .kept import Kept
 from .python.namespace import Runnable, prepare
 from .python.text import FILE_PREFIX
 from .results import stage_result
@@ -52,14 +54,16 @@ class Pins(NamedTuple):
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
     before, error, result, process_id = _usage(), None, None, os.getpid()
+    pins = Pins({}, {})
     if running.context is not None:
         with host.lane.lock:
             take_on(store, running)
     with _in_job(store, running, host):
         try:
-            result = _result(store, fields, host, staged)
+            result = _result(store, fields, pins, host, staged)
         except Exception as exc:
-            if is_disk_full(exc):
+            if is_disk_full(exc) or isinstance(exc, BufferError_):
+                # What is missing may be made again.
                 raise
             session.current().errors.put(running.checksum, exc.with_traceback(_users_part(exc)))
             error = _told(exc)
@@ -74,15 +78,18 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     usage = _since(before)
     with host.lane.lock:
         stdout, stderr = _streams(store, host, staged)
+        record = _record(store, fields, pins, staged)
     if error is not None:
-        return Finished(Outcome.FAILED, None, stdout, stderr, None, error, usage)
-    return Finished(Outcome.DONE, result, stdout, stderr, 0, None, usage)
+        return Finished(Outcome.FAILED, None, stdout, stderr, None, error, usage, environment=record)
+    assert result is not None
+    kept, members = result
+    return Finished(Outcome.DONE, kept, stdout, stderr, 0, None, usage, members=members, environment=record)
 
 
-def _result(store: Store, fields: dict[str, Any], host: Host, staged: Staged) -> str:
+def _result(store: Store, fields: dict[str, Any], pins: Pins, host: Host, staged: Staged) -> Kept:
     with host.lane.lock:
         runnable = _runnable(store, fields["code"][2])
-        pins = _pins(store, fields)
+        _fill(pins, store, fields)
     value = runnable.run(pins.values, pins.modules)
     if value is None:
         raise NoResult("the result is None: return a value (in a block of code, set `result`)")
@@ -179,8 +186,7 @@ def _runnable(store: Store, checksum: str) -> Runnable:
     return runnable
 
 
-def _pins(store: Store, fields: dict[str, Any]) -> Pins:
-    pins = Pins({}, {})
+def _fill(pins: Pins, store: Store, fields: dict[str, Any]) -> None:
     for name, pin in fields.items():
         if name == "code" or name.startswith("__"):
             continue
@@ -190,7 +196,12 @@ def _pins(store: Store, fields: dict[str, Any]) -> Pins:
             pins.modules[name] = plain.load(bytes(content))
         else:
             pins.values[name] = received(store, content, celltype)
-    return pins
+
+
+def _record(store: Store, fields: dict[str, Any], pins: Pins, staged: Staged) -> str:
+    modules = tuple([(key, fields[key][2]) for key in pins.modules]) if pins.modules else ()
+    with_numpy = any(type(value).__module__ == "numpy" for value in pins.values.values())
+    return note_python(store, fields["code"][2], modules, with_numpy, staged)
 
 
 def _streams(store: Store, host: Host, staged: Staged) -> tuple[str | None, str | None]:

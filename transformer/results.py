@@ -10,16 +10,18 @@ from seamless_queue.store import Store
 
 from .celltypes import serialize
 from .celltypes.pieces import parts_of
+from .kept import Kept, leaves_of
 
 #: What the leaves of a value with this celltype are kept as.
 LEAVES = {"deepcell": "mixed", "folder": "bytes"}
 
 
-def stage_result(store: Store, value: Any, celltype: str, staged: Staged) -> str:
-    """The checksum of a value's buffer, which is kept; the leaves of a deep value are buffers of their own."""
-    if celltype in LEAVES:
-        value = _of_leaves(store, value, LEAVES[celltype], staged)
-    return _stage(store, value, celltype, staged)
+def stage_result(store: Store, value: Any, celltype: str, staged: Staged) -> Kept:
+    """Keep a value's buffer; the leaves of a deep value are buffers of their own."""
+    if celltype not in LEAVES:
+        return Kept(_stage(store, value, celltype, staged))
+    tree = _of_leaves(store, value, LEAVES[celltype], staged)
+    return Kept(_stage(store, tree, celltype, staged), tuple(dict.fromkeys(leaves_of(tree))))
 
 
 def _of_leaves(store: Store, value: Any, celltype: str, staged: Staged) -> Any:

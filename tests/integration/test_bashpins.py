@@ -586,7 +586,9 @@ MAKE = "mkdir -p RESULT/s RESULT/empty; echo 1 > RESULT/a; printf x > RESULT/s/b
 @pytest.mark.both_digests
 def test_a_directory_is_a_folder(bash: Bash) -> None:
     ran = bash(f"{MAKE} head -c {LARGE} /dev/zero > RESULT/big", "folder")
-    files = {name: bash.store.buffers.read(checksum) for name, checksum in ran.value.items()}
+    index = ran.value
+    assert index.pop("./empty") == "directory"
+    files = {name: bash.store.buffers.read(checksum) for name, checksum in index.items()}
     assert files == {"a": b"1\n", "s/b": b"x", "big": bytes(LARGE)}
 
 

@@ -1,0 +1,133 @@
+"""Writes files below a directory, each whole or not at all, and never outside.
+
+The way to a file is walked from the directory, one name at a time, without following links; the file is
+written under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import unique_name
+from seamless_queue.store import Store
+
+from . import directories
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+#: Who may execute a file that may be read by the same.
+_READERS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+
+
+@contextmanager
+def below(base: str, relative: str) -> Iterator[tuple[int, str]]:
+    """The directory that holds the last name of a path below `base`, made if need be, and that name."""
+    if not directories.is_inside(relative):
+        raise SeamlessError(f"output {relative} lies outside of {base}; it is not written")
+    descriptor = os.open(base, _DIRECTORY)
+    try:
+        with way(descriptor, relative) as place:
+            yield place
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def way(base: int, relative: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
+    """The directory that holds the last name of a relative path, and that name; links are refused."""
+    *parts, name = relative.split("/")
+    descriptor = os.dup(base)
+    try:
+        for part in parts:
+            following = _step(descriptor, part, relative, make)
+            os.close(descriptor)
+            descriptor = following
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+
+
+def _step(descriptor: int, part: str, relative: str, make: bool) -> int:
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(part, dir_fd=descriptor)
+    try:
+        return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+    except NotADirectoryError:
+        raise SeamlessError(
+            f"{part}, on the way to output {relative}, is a link or a file; outputs are not written through it"
+        ) from None
+
+
+def make_directory(parent: int, relative: str) -> None:
+    """Make a directory and those above it, unless they are there."""
+    with way(parent, f"{relative}/.") as _:
+        pass
+
+
+def has_content(store: Store, parent: int, name: str, checksum: str) -> bool:
+    """Whether the file is there already, so that its time stamp can stay as it is."""
+    try:
+        descriptor = os.open(name, _FILE, dir_fd=parent)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise SeamlessError(f"{name} is a directory; remove it or choose another output name")
+        if not stat.S_ISREG(status.st_mode) or status.st_size != store.buffers.size(checksum):
+            return False
+        return store.digest.of_descriptor(descriptor) == checksum
+    finally:
+        os.close(descriptor)
+
+
+def write(store: Store, parent: int, name: str, checksum: str, *, executable: bool = False) -> None:
+    """Put the bytes of a checksum in the place of a file."""
+    with _in_place_of(parent, name) as temporary:
+        store.buffers.copy_to(checksum, temporary, 0o777 if executable else 0o666, directory=parent)
+
+
+def write_bytes(parent: int, name: str, content: bytes) -> None:
+    """Put these bytes in the place of a file."""
+    with _in_place_of(parent, name) as temporary:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(temporary, flags, 0o666, dir_fd=parent), "wb") as file:
+            file.write(content)
+
+
+@contextmanager
+def _in_place_of(parent: int, name: str) -> Iterator[str]:
+    """A name for a new file, which is renamed in the end, or removed if that is not reached."""
+    temporary = f".seamless-{unique_name()}.tmp"
+    try:
+        yield temporary
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=parent)
+        raise
+
+
+def set_executable(parent: int, name: str, executable: bool) -> None:
+    """See to it that a file that is there may be executed by its readers, or by nobody."""
+    descriptor = os.open(name, _FILE, dir_fd=parent)
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if bool(mode & stat.S_IXUSR) is not executable:
+            readers = (mode & _READERS) >> 2
+            os.fchmod(descriptor, mode | readers if executable else mode & ~0o111)
+    finally:
+        os.close(descriptor)
+
+
+def remove_empty(parent: int, relative: str, until: str) -> None:
+    """Remove a directory that is empty, and those above it that become so, below `until`."""
+    while relative != until:
+        with way(parent, relative, make=False) as (place, last):
+            os.rmdir(last, dir_fd=place)
+        relative = os.path.dirname(relative)
