@@ -20,7 +20,7 @@ CREATE TABLE attempts (
     finished FLOAT NOT NULL,
     user_time FLOAT,
     system_time FLOAT,
-    peak_memory INTEGER, environment BLOB,
+    peak_memory INTEGER, environment BLOB, marks TEXT,
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_attempts_job_id ON attempts (job_id);
@@ -68,11 +68,10 @@ CREATE TABLE jobs (
     result BLOB,
     created FLOAT NOT NULL,
     started FLOAT,
-    finished FLOAT, scratch INTEGER DEFAULT '0' NOT NULL, evicted FLOAT,
+    finished FLOAT, scratch INTEGER DEFAULT '0' NOT NULL, evicted FLOAT, resources TEXT, passed_over FLOAT, devices TEXT,
     PRIMARY KEY (id),
     UNIQUE (checksum)
 );
-CREATE INDEX jobs_claimable ON jobs (lane, priority DESC, id) WHERE state = 0 AND worker_id IS NULL;
 CREATE INDEX jobs_of_worker ON jobs (worker_id) WHERE worker_id IS NOT NULL;
 CREATE TABLE outputs (
     request_id INTEGER NOT NULL,
@@ -104,7 +103,7 @@ CREATE TABLE requests (
     created FLOAT NOT NULL,
     finished FLOAT,
     error TEXT
-, parent INTEGER, scratch INTEGER DEFAULT '0' NOT NULL, metavariables TEXT);
+, parent INTEGER, scratch INTEGER DEFAULT '0' NOT NULL, metavariables TEXT, resources TEXT);
 CREATE INDEX ix_requests_job_id ON requests (job_id);
 CREATE INDEX requests_delivering ON requests (deliverer) WHERE deliverer IS NOT NULL;
 CREATE INDEX requests_live ON requests (state, lane) WHERE state < 4;
@@ -122,7 +121,7 @@ CREATE TABLE sessions (
     paused TEXT,
     created FLOAT NOT NULL,
     lease_until FLOAT NOT NULL,
-    ended FLOAT,
+    ended FLOAT, resources TEXT,
     PRIMARY KEY (id)
 );
 CREATE INDEX sessions_live ON sessions (id) WHERE ended IS NULL;
@@ -167,5 +166,8 @@ CREATE TABLE uploads (
  WITHOUT ROWID;
 CREATE INDEX jobs_by_result ON jobs (result) WHERE result IS NOT NULL;
 CREATE INDEX jobs_scratch ON jobs (id) WHERE scratch = 1 AND evicted IS NULL;
-INSERT INTO alembic_version (version_num) VALUES ('0003');
-PRAGMA user_version = 3;
+CREATE INDEX jobs_claimable ON jobs (lane, priority DESC, id) WHERE state = 0 AND worker_id IS NULL AND resources IS NULL;
+CREATE INDEX jobs_demanding ON jobs (resources, priority DESC, id) WHERE state = 0 AND worker_id IS NULL AND resources IS NOT NULL;
+CREATE INDEX jobs_holding ON jobs (worker_id) WHERE worker_id IS NOT NULL AND resources IS NOT NULL;
+INSERT INTO alembic_version (version_num) VALUES ('0004');
+PRAGMA user_version = 4;

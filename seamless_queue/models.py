@@ -100,6 +100,8 @@ class Session(Base):
     created: Mapped[float] = mapped_column(Float)
     lease_until: Mapped[float] = mapped_column(Float)
     ended: Mapped[float | None] = mapped_column(Float)
+    #: what a server offers to the jobs that it runs, as JSON
+    resources: Mapped[str | None] = mapped_column(Text)
 
 
 Index("sessions_live", Session.id, sqlite_where=text("ended IS NULL"))
@@ -142,6 +144,12 @@ class Job(Base):
     scratch: Mapped[int] = mapped_column(Integer, server_default="0")
     #: when the bytes of the result were given up, or found gone; the job still tells which they were
     evicted: Mapped[float | None] = mapped_column(Float)
+    #: what it needs of a server beside one processor, as JSON (broker/resources.py); only in the queue's lane
+    resources: Mapped[str | None] = mapped_column(Text)
+    #: since when jobs that come after it have been started, because it did not fit
+    passed_over: Mapped[float | None] = mapped_column(Float)
+    #: the GPUs that it was given, while it holds them
+    devices: Mapped[str | None] = mapped_column(Text)
 
 
 Index(
@@ -149,8 +157,16 @@ Index(
     Job.lane,
     Job.priority.desc(),
     Job.id,
-    sqlite_where=text("state = 0 AND worker_id IS NULL"),
+    sqlite_where=text("state = 0 AND worker_id IS NULL AND resources IS NULL"),
 )
+Index(
+    "jobs_demanding",
+    Job.resources,
+    Job.priority.desc(),
+    Job.id,
+    sqlite_where=text("state = 0 AND worker_id IS NULL AND resources IS NOT NULL"),
+)
+Index("jobs_holding", Job.worker_id, sqlite_where=text("worker_id IS NOT NULL AND resources IS NOT NULL"))
 Index("jobs_of_worker", Job.worker_id, sqlite_where=text("worker_id IS NOT NULL"))
 Index("jobs_by_result", Job.result, sqlite_where=text("result IS NOT NULL"))
 Index("jobs_scratch", Job.id, sqlite_where=text("scratch = 1 AND evicted IS NULL"))
@@ -190,6 +206,8 @@ class Request(Base):
     scratch: Mapped[int] = mapped_column(Integer, server_default="0")
     #: variables of the command that are not part of its identity, as JSON; kept, so that it can be run again
     metavariables: Mapped[str | None] = mapped_column(Text)
+    #: what its job needs of a server, as JSON
+    resources: Mapped[str | None] = mapped_column(Text)
 
 
 Index("requests_live", Request.state, Request.lane, sqlite_where=text("state < 4"))
@@ -259,3 +277,5 @@ class Attempt(Base):
     peak_memory: Mapped[int | None] = mapped_column(Integer)
     #: in what surroundings it ran
     environment: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: when it had written how much: a JSON list of [seconds since its start, bytes of stdout, bytes of stderr]
+    marks: Mapped[str | None] = mapped_column(Text)

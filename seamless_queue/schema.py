@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest migration, as a number: `0001` is 1.
-VERSION = 3
+VERSION = 4
 
 OBJECTS = "SELECT COUNT(*) FROM sqlite_master"
 

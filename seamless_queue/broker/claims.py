@@ -23,7 +23,8 @@ MAX_DEATHS = 3
 #: In place of a number of deaths: the worker died while it had begun several jobs.
 DIED_TOGETHER = -1
 
-_FREE = f"{among(JobState.READY)} AND worker_id IS NULL"
+# Those that demand more than one processor are claimed by resources.py.
+_FREE = f"{among(JobState.READY)} AND worker_id IS NULL AND resources IS NULL"
 CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE lane = ? AND {_FREE}
     ORDER BY priority DESC, id LIMIT ?) RETURNING id, priority"""
 # An idle worker takes back what a busy one has only reserved.
