@@ -38,18 +38,16 @@ _staged: set[tuple[str, str]] = set()
 _imported: OrderedDict[Hashable, tuple[str, ...]] = OrderedDict()
 
 
-def note_command(
-    store: Store, code: str, text: bytes, context: str | None, content: bytes | None, path: bytes, staged: Staged
-) -> str:
-    """Stage the record of an attempt at shell code; its checksum.
+def note_command(store: Store, code: str, text: bytes, context: bytes | None, path: bytes, staged: Staged) -> str:
+    """Stage the record of an attempt at shell code, with this PATH; its checksum.
 
-    `context` and `content`: the request's context by checksum and as bytes; None: this process's environment.
+    `context`: what the job was given beside its identity, encoded; None: this process's environment.
     """
     from .tools import tools
 
     found = tools(text, os.fsdecode(path))
-    around = _context_key(context)
-    return _noted(store, (around, code, found), staged, lambda: _around(context, content) | {"tools": _told(found)})
+    around = _live.number() if context is None else context
+    return _noted(store, (around, code, found), staged, lambda: _around(context) | {"tools": _told(found)})
 
 
 def note_python(store: Store, code: str, modules: tuple[tuple[str, str], ...], with_numpy: bool, staged: Staged) -> str:
@@ -65,7 +63,7 @@ def note_python(store: Store, code: str, modules: tuple[tuple[str, str], ...], w
         wanted = {name for name, is_loaded in zip(names, loaded, strict=True) if is_loaded}
         packages = {name: _version(name) for name in sorted(wanted | ({"numpy"} if with_numpy else set()))}
         # What was taken on from the submitter (surroundings.py) is this process's own by now.
-        return _around(None, None) | {"python": _interpreter(), "packages": packages}
+        return _around(None) | {"python": _interpreter(), "packages": packages}
 
     return _noted(store, (around, code, modules, loaded, with_numpy), staged, fields)
 
@@ -144,15 +142,10 @@ class _Live:
 _live = _Live()
 
 
-def _context_key(context: str | None) -> Hashable:
-    return context if context is not None else _live.number()
-
-
-def _around(context: str | None, content: bytes | None) -> dict[str, Any]:
+def _around(context: bytes | None) -> dict[str, Any]:
     """Machine, variables and conda environment."""
-    if content is None or context is None:
-        return _machine() | _variables(Context(dict(os.environ), {}, ()))
-    return _machine() | _variables_of(content)
+    around = _variables(Context(dict(os.environ), {}, ())) if context is None else _variables_of(context)
+    return _machine() | around
 
 
 @lru_cache(maxsize=16)

@@ -40,7 +40,7 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
             )
         finished = _collect(store, transformation, directory, ended, running.timeout, staged)
         path = environment.get(b"PATH", b"")
-        record = note_command(store, transformation.code, code, running.context, context, path, staged)
+        record = note_command(store, transformation.code, code, context, path, staged)
         return finished._replace(environment=record)
 
 

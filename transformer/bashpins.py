@@ -45,7 +45,7 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
         with lock:
             finished = _collect(store, fields["__output__"][1], directory, ended, running.timeout, staged)
             path = environment.get(b"PATH", b"")
-            record = note_command(store, fields["code"][2], code, running.context, context, path, staged)
+            record = note_command(store, fields["code"][2], code, context, path, staged)
         return finished._replace(environment=record)
 
 
