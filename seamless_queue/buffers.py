@@ -10,12 +10,14 @@ keeps large ones in shared memory as long as there is room.
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 from weakref import WeakSet
 
 from . import statcache
@@ -34,11 +36,15 @@ PIECE_BYTES = 1 << 20
 MAPPED_AT_MOST = 256
 #: From this size on hashing and writing go on at the same time.
 MEANWHILE_BYTES = 8 << 20
+#: The use of a file is noted (as its access time) if it was last noted so long ago.
+USE_GRAIN_SECONDS = 60.0
 #: How often a file may change under our hands before we give up.
 TRIES_WHILE_CHANGING = 5
 
 SELECT = "SELECT content FROM buffers WHERE checksum = ?"
+INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
 EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
+EXIST = "SELECT lower(hex(checksum)) FROM buffers WHERE checksum IN (SELECT unhex(value) FROM json_each(?))"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
 
@@ -62,13 +68,40 @@ class BufferStore:
         self._segments = segments
         self._verified: set[tuple[str, int, int, int]] = set()
         self._mapped: WeakSet[mmap.mmap] = WeakSet()
+        #: brings a buffer from another store; None: there is none
+        self.fetch: Callable[[str], bool] | None = None
 
     # -- asking -----------------------------------------------------------------------------
     def has(self, checksum: str) -> bool:
-        """Whether the bytes are here (their content is verified when they are read)."""
+        """Whether the bytes are here (their content is verified when they are read).
+
+        Whoever asks is about to rely on it: that is a use of the buffer, and it is brought from another store.
+        """
+        if self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None:
+            return True
+        path = self.path(checksum)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return self._has_segment(checksum) or (self.fetch is not None and self.fetch(checksum))
+        self._note_use(path, status)
+        return True
+
+    def holds(self, checksum: str) -> bool:
+        """The same for whom will not use it: nothing is noted, nothing is brought from elsewhere."""
         if self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None:
             return True
         return os.path.exists(self.path(checksum)) or self._has_segment(checksum)
+
+    def present(self, checksums: Iterable[str]) -> set[str]:
+        """Those of many checksums whose bytes are here."""
+        asked = list(dict.fromkeys(checksums))
+        found: set[str] = set()
+        for begin in range(0, len(asked), statcache.MANY):
+            rows = self._database.rows(EXIST, (json.dumps(asked[begin : begin + statcache.MANY]),))
+            found.update(row[0] for row in rows)
+        found.update(checksum for checksum in asked if checksum not in found and self.has(checksum))
+        return found
 
     def size(self, checksum: str) -> int:
         """The length in bytes; BufferMissing if it is not here."""
@@ -131,9 +164,12 @@ class BufferStore:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise self._missing(checksum) from None
+            if self.fetch is None or not self.fetch(checksum):
+                raise self._missing(checksum) from None
+            return self._open_again(checksum)
         try:
             self._verify(checksum, path, descriptor)
+            self._note_use(descriptor, os.fstat(descriptor))
             os.lseek(descriptor, 0, os.SEEK_SET)
         except BaseException:
             os.close(descriptor)
@@ -200,32 +236,45 @@ class BufferStore:
         self._trust(checksum)
         return checksum
 
+    def take(self, path: str, checksum: str) -> None:
+        """Put a file of ours that is known to have this checksum in place."""
+        self._publish(path, checksum)
+
+    def insert(self, connection: Any, small: Iterable[tuple[str, bytes]]) -> None:
+        """Keep small buffers whose checksums are known to be right, in the caller's transaction."""
+        connection.executemany(INSERT, [(bytes.fromhex(checksum), content) for checksum, content in small])
+
     def remove(self, checksum: str) -> None:
         """Give up the bytes, wherever they are; nothing is to promise them any more."""
+        with self._database.transaction() as connection:
+            self.remove_within(connection, checksum)
+
+    def remove_within(self, connection: Any, checksum: str) -> None:
+        """The same inside the caller's transaction. A file is gone even if that comes to nothing."""
         self.drop(checksum)
         with suppress(FileNotFoundError):
             os.unlink(self.path(checksum))
-        with self._database.transaction() as connection:
-            connection.execute(DELETE, (bytes.fromhex(checksum),))
+        connection.execute(DELETE, (bytes.fromhex(checksum),))
 
     def drop(self, checksum: str) -> None:
         """Forget a buffer in shared memory that nobody needs any more; one in a file stays."""
         if self._segments is not None:
             self._segments.remove(checksum)
 
-    def stage_file(self, path: str, staged: Staged) -> str:
+    def stage_file(self, path: str, staged: Staged, *, unknown: os.stat_result | None = None) -> str:
         """Keep a copy of a user's file as it is now; its status is looked up before it is hashed.
 
-        FileNotFoundError, PermissionError and the like come through.
+        `unknown` is a status that was looked up in vain. FileNotFoundError, PermissionError and the like come through.
         """
         for _ in range(TRIES_WHILE_CHANGING):
-            status = os.stat(path)
+            status = unknown or os.stat(path)
             if not stat.S_ISREG(status.st_mode):
                 # A pipe would keep us waiting, a device has no end.
                 raise SeamlessError(f"{path} is neither a file nor a directory; copy what it gives into a file")
-            known = statcache.lookup(self._database, status)
+            known = statcache.lookup(self._database, status) if unknown is None else None
             if known is not None and (known in staged.small or self.has(known)):
                 return known
+            unknown = None
             began = time.time_ns()
             checksum = self._copy_in(path, staged)
             if _unchanged(status, os.stat(path)):
@@ -237,10 +286,14 @@ class BufferStore:
 
     def stage_stream(self, source: int, staged: Staged) -> str:
         """Keep all that can be read from a descriptor (a pipe, a terminal, a file)."""
+        return self.stage_pieces(iter(lambda: os.read(source, PIECE_BYTES), b""), staged)
+
+    def stage_pieces(self, pieces: Iterable[bytes], staged: Staged) -> str:
+        """Keep bytes that come piece by piece."""
         temporary, descriptor = self._new_file()
         try:
             try:
-                while part := os.read(source, PIECE_BYTES):
+                for part in pieces:
                     write_all(descriptor, part)
             finally:
                 os.close(descriptor)
@@ -270,6 +323,30 @@ class BufferStore:
         return checksum
 
     # -- inside -----------------------------------------------------------------------------
+    def _open_again(self, checksum: str) -> int:
+        """A descriptor of what has just been brought from another store; a small one is in no file."""
+        path = self.path(checksum)
+        if os.path.exists(path):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        content = self._read_small(checksum)
+        if content is None:
+            raise self._missing(checksum)
+        temporary, descriptor = self._new_file()
+        os.unlink(temporary)
+        write_all(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    def _note_use(self, file: str | int, status: os.stat_result) -> None:
+        """Tell the collector that somebody needs this; the time of the last change stays, `_verified` knows it.
+
+        A file with further names is somebody's download: its status is known to other caches, and it is not evicted.
+        """
+        now = time.time()
+        if now - status.st_atime > USE_GRAIN_SECONDS and status.st_nlink == 1:
+            with suppress(OSError):
+                os.utime(file, ns=(int(now * 1e9), status.st_mtime_ns))
+
     def _read_small(self, checksum: str) -> bytes | None:
         row = self._database.row(SELECT, (bytes.fromhex(checksum),))
         if row is None:
@@ -347,11 +424,16 @@ class BufferStore:
         self._segments.remove(checksum)
 
     def _is_verified(self, checksum: str) -> bool:
-        """Whether this process has seen the file to be good, as it is now."""
+        """Whether this process has seen the file to be good, as it is now; and relies on that."""
+        path = self.path(checksum)
         try:
-            return self._key(checksum, os.stat(self.path(checksum))) in self._verified
+            status = os.stat(path)
         except FileNotFoundError:
             return False
+        if self._key(checksum, status) not in self._verified:
+            return False
+        self._note_use(path, status)
+        return True
 
     def _trust(self, checksum: str) -> None:
         """We wrote the file ourselves just now."""

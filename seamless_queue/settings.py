@@ -2,7 +2,8 @@
 
 Order: an explicit wish (`--store`), the environment (`SEAMLESS_CACHE`, `SEAMLESS_DIGEST`), the
 nearest `seamless.profile.yaml`, the nearest `seamless.yaml` (both from the working directory
-upward), the default. Only the store, the digest and durability have environment variables.
+upward), the default. Only the store, the digest, durability, the cap (`SEAMLESS_MAX_SIZE`) and further sources
+(`SEAMLESS_SOURCES`) have environment variables.
 """
 
 # Without `from __future__ import annotations`: a NamedTuple compiles every annotation that is a text, on each start.
@@ -58,6 +59,8 @@ KEYS = frozenset(
         "remote",
         "record",
         "persistent",
+        "max_size",
+        "sources",
     ]
 )
 
@@ -90,6 +93,10 @@ class Settings(NamedTuple):
     record: str | None = None
     #: an argument, the environment or a file has named the store; else it is the default one
     names_store: bool = False
+    #: how large the store may grow (see care/cap.py); None: nobody has said
+    max_size: str | None = None
+    #: absolute paths of stores that are asked for results as well, and only read
+    sources: tuple[str, ...] = ()
 
     @property
     def wants_store(self) -> bool:
@@ -114,11 +121,19 @@ def load(
     asked = digest or environment.get("SEAMLESS_DIGEST") or configured.get("digest")
     configured["store"] = os.path.abspath(os.path.join(directory, os.path.expanduser(named or DEFAULT_STORE)))
     configured["digest"] = digest_named(asked).name if asked else None
+    if size := environment.get("SEAMLESS_MAX_SIZE"):
+        configured["max_size"] = size
+    if places := environment.get("SEAMLESS_SOURCES"):
+        configured["sources"] = tuple(_absolute(directory, place) for place in places.split(os.pathsep) if place)
     return Settings(
         **configured,
         durable=durable or environment.get("SEAMLESS_DURABLE", "") not in ("", "0"),
         names_store=bool(named),
     )
+
+
+def _absolute(directory: str, place: str) -> str:
+    return os.path.abspath(os.path.join(directory, os.path.expanduser(place)))
 
 
 def checked(key: str, value: object) -> object:
@@ -136,6 +151,10 @@ def checked(key: str, value: object) -> object:
         raise ConfigurationError(f"unknown execution {value!r}; {_hint(value, EXECUTIONS, 'known values')}")
     elif key == "digest":
         return digest_named(value).name
+    elif key == "max_size":
+        from .care.sizes import check_size
+
+        check_size(value)
     return value
 
 
@@ -175,6 +194,8 @@ def _read(path: str) -> dict[str, Any]:
         commands.update(_command(path, item))
     if "store" in commands:
         commands["store"] = os.path.join(os.path.dirname(path), os.path.expanduser(commands["store"]))
+    if "sources" in commands:
+        commands["sources"] = tuple(_absolute(os.path.dirname(path), place) for place in commands["sources"])
     return commands
 
 
@@ -204,7 +225,17 @@ def _command(path: str, item: Any) -> dict[str, Any]:
         return {key: True}
     if not isinstance(item, yaml.MappingNode):
         raise _fault(path, item, "expected a command such as '- store: PATH'")
-    return {_key(path, key): _value(path, key.value, value) for key, value in item.value}
+    return {_key(path, key): _value_or_list(path, key.value, value) for key, value in item.value}
+
+
+def _value_or_list(path: str, key: str, node: Any) -> object:
+    """Only sources may be several."""
+    import yaml
+
+    if key != "sources":
+        return _value(path, key, node)
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    return [_value(path, key, one) for one in nodes]
 
 
 def _key(path: str, node: Any) -> str:

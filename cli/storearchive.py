@@ -1,0 +1,121 @@
+"""`seamless-store export` and `import`: results that travel."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+
+from .entry import CONTEXT, debug_option, digest_option, store_option
+from .storeopening import configured, opened, plural, quiet_option
+
+EXPORT_EPILOG = """\b
+Examples:
+  seamless-store export everything.tar
+  seamless-store export yeast.tar.zst --project yeast
+  seamless-store export today.tar.gz --since 1d
+  seamless-store export counts.tar counts.txt 3fa90c
+"""
+IMPORT_EPILOG = """\b
+Examples:
+  seamless-store import yeast.tar.zst
+  seamless-store import yeast.tar.zst --dry-run
+"""
+
+
+@click.command("export", context_settings=CONTEXT, epilog=EXPORT_EPILOG)
+@click.argument("archive", type=click.Path(dir_okay=False))
+@click.argument("things", nargs=-1, metavar="[JOB|FILE]...")
+@click.option("--project", metavar="NAME", help="Results that were asked for under this label.")
+@click.option("--stage", metavar="NAME", help="Results that were asked for under this label.")
+@click.option("--since", metavar="TIME", help="Results of the last 2h, 7d, …, or since a date such as 2026-11-22.")
+@click.option(
+    "--with-upstream/--no-upstream",
+    "with_upstream",
+    default=True,
+    help="With the jobs that made their inputs, and theirs (default), or without.",
+)
+@quiet_option
+@store_option
+@debug_option
+def export(
+    archive: str,
+    things: tuple[str, ...],
+    project: str | None,
+    stage: str | None,
+    since: str | None,
+    with_upstream: bool,
+    quiet: bool,
+    store: str | None,
+) -> int:
+    """Write results with their inputs, code and provenance to ARCHIVE, a tar file.
+
+    Of all jobs that are done, or of those named. ARCHIVE is compressed if its name ends with .zst or .gz.
+    """
+    from seamless.transformer import exchange
+    from seamless_queue.care.selection import Selection
+    from seamless_queue.care.sizes import readable
+
+    chosen = Selection(project, stage, None if since is None else moment(since), things)
+    with opened(configured(store)) as it:
+        written = exchange.export(it, archive, chosen, with_upstream=with_upstream)
+    if not quiet:
+        what = f"{plural(written.jobs, 'job')}, {plural(written.buffers, 'buffer')}, {readable(written.bytes)}"
+        click.echo(f"{archive}: {what}")
+    if written.left_out:
+        click.echo(f"left out: {plural(written.left_out, 'job')} without results", err=True)
+    if written.missing:
+        click.echo(f"not in the store, so left out: {plural(written.missing, 'input')}", err=True)
+    return 0
+
+
+def moment(text: str) -> float:
+    """A point in time: a duration before now, or a date; UsageError if it is neither."""
+    from seamless_queue.care.sizes import duration
+    from seamless_queue.errors import ConfigurationError
+
+    try:
+        return time.time() - duration(text)
+    except ConfigurationError:
+        pass
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise click.UsageError(f"--since {text!r} is neither a duration (2h, 7d) nor a date (2026-11-22)") from None
+
+
+@click.command("import", context_settings=CONTEXT, epilog=IMPORT_EPILOG)
+@click.argument("archive", type=click.Path(dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Check the archive and say what it holds.")
+@quiet_option
+@store_option
+@digest_option
+@debug_option
+def import_(archive: str, dry_run: bool, quiet: bool, store: str | None, digest: str | None) -> int:
+    """Take the results of ARCHIVE into the store.
+
+    All of it is checked first; of an archive that is damaged or incomplete nothing is imported. Jobs that are known
+    already stay as they are.
+    """
+    from seamless_queue.care import archive as archives
+    from seamless_queue.care.sizes import readable
+
+    found = configured(store)
+    if digest is not None:
+        found = found._replace(digest=digest)
+    if not os.path.exists(archive):
+        raise click.UsageError(f"{archive} does not exist")
+    with opened(found, make=True) as it:
+        unpacked = archives.unpack(it, archive)
+        try:
+            totals = archives.totals(it, unpacked) if dry_run else archives.take_in(it, unpacked)
+        finally:
+            unpacked.close()
+    if not quiet:
+        done = "would be imported" if dry_run else "imported"
+        what = f"{plural(totals.jobs, 'job')} {done}, {totals.known:,} known already"
+        click.echo(f"{archive}: {what}; {plural(totals.buffers, 'buffer')}, {readable(totals.bytes)}")
+    return 0

@@ -1,0 +1,35 @@
+"""When a store was last tidied up by itself: the time stamp of a file in it, which whoever is about to do it touches."""
+
+from __future__ import annotations
+
+import os
+import time
+
+NAME = ".collected"
+#: Between two automatic collections.
+PAUSE_SECONDS = 3600.0
+
+
+def last_collection(store: str) -> float | None:
+    """When that was; None if it never was."""
+    try:
+        return os.stat(os.path.join(store, NAME)).st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def claim(store: str, pause: float = PAUSE_SECONDS) -> bool:
+    """Whether it is time, and this process is the one to do it. Two that ask at once may both be: that does no harm."""
+    last = last_collection(store)
+    # One from the future is a clock that was put back.
+    if last is not None and 0 <= time.time() - last < pause:
+        return False
+    touch(store)
+    return True
+
+
+def touch(store: str) -> None:
+    """Note that it is done now."""
+    path = os.path.join(store, NAME)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.utime(path)
