@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
 
 from seamless.transformer import functions
 from seamless.transformer.submission import Submitter
-from seamless_queue import processes, reclaim
+from seamless_queue import scratch
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
-from seamless_queue.doorbell import Doorbell
 from seamless_queue.errors import Interrupted
-from seamless_queue.inline import Ending, InlineSession
+from seamless_queue.inline import Ending, InlineSession, inline_session
 from seamless_queue.signals import interrupting
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
@@ -61,42 +59,24 @@ class Screen:
         self._sources = []
 
 
-@dataclass(slots=True)
-class NoScreen:
-    """Nobody watches (inline.Audience)."""
-
-    def follow(self, stdout: str | None, stderr: str) -> None:
-        """Nothing to do."""
-
-    def look(self) -> None:
-        """Nothing to do."""
-
-
 def follow_up(store: Store, consequences: Consequences) -> None:
     """Do what follows from a submission that was answered at once: write its files."""
-    with Doorbell(store.runtime_name) as bell:
-        session = InlineSession(store, functions, bell, NoScreen())
-        try:
-            session.clerk.handle(consequences)
-        finally:
-            session.close()
+    with inline_session(store, functions) as session:
+        session.clerk.handle(consequences)
 
 
 def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     """Submit to a session of our own and see it through; the exit status."""
     screen = Screen()
-    # What the command leaves behind becomes ours to kill; this process has no other children.
-    processes.adopt_orphans()
-    with Doorbell(store.runtime_name) as bell:
-        session = InlineSession(store, functions, bell, screen)
-        try:
-            session.clerk.handle(reclaim.reclaim_dead_sessions(store))
+    try:
+        with inline_session(store, functions, screen) as session:
+            session.shows_result = (options.scratch or options.direct_print) and not request.outputs
             submitter.wishes = submitter.wishes._replace(lane=session.id)
             with interrupting():
                 return _see_through(store, session, submitter, request._replace(lane=session.id), staged, options)
-        finally:
-            screen.close()
-            session.close()
+    finally:
+        screen.close()
+        scratch.drop_unused(store, functions)
 
 
 def _see_through(
@@ -115,7 +95,7 @@ def _see_through(
     except Interrupted:
         session.cancel(request_id)
         raise
-    return _conclude(store, request_id, request, ending, options)
+    return _conclude(session, request_id, request, ending)
 
 
 def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None:
@@ -127,12 +107,14 @@ def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None
         tell(hint)
 
 
-def _conclude(store: Store, request_id: int, request: NewRequest, ending: Ending, options: RunOptions) -> int:
+def _conclude(session: InlineSession, request_id: int, request: NewRequest, ending: Ending) -> int:
+    store = session.store
     if ending.state in (RequestState.DELIVERED, RequestState.SUPERSEDED):
         known = reports.result_of(store.database, request_id)
         assert known is not None
         submitted = Submitted(request_id, ending.state, known.job_id, known.result)
-        replay(store, submitted, request, shown=ending.ran_here)
+        if not (ending.ran_here and session.shows_result):
+            replay(store, submitted, request, shown=ending.ran_here)
         _say_if_differed(store, request_id, request)
         return 0
     return _fail(store, request_id, request, ending)

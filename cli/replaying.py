@@ -29,3 +29,16 @@ def write_out(store: Store, checksum: str, descriptor: int) -> None:
         view = memoryview(part)
         while view:
             view = view[os.write(descriptor, view) :]
+
+
+def write_file(store: Store, checksum: str, path: str) -> None:
+    """Write a buffer to a file, in place of what was there, whole or not at all."""
+    from seamless_queue.filesystems import unique_name
+
+    temporary = os.path.join(os.path.dirname(path), f".seamless-{unique_name()}.tmp")
+    store.buffers.copy_to(checksum, temporary)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

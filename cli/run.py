@@ -69,6 +69,12 @@ Examples:
 @click.option("-nd", "--no-download", is_flag=True, help="Write the sidecars of outputs, not the outputs.")
 @click.option("--dry", "--dry-run", "dry", is_flag=True, help="Run nothing; print the identity.")
 @click.option(
+    "-j", "--write-job", "job_directory", metavar="DIR", help="With --dry: write a directory to run it by hand."
+)
+@click.option("--upload", is_flag=True, help="With --dry: put inputs and transformation into the store.")
+@click.option("--scratch", is_flag=True, help="Do not keep the result: it is made again when it is needed.")
+@click.option("--direct-print", is_flag=True, help="Show standard output while the command runs.")
+@click.option(
     "--qsubmit", "--qsub", "qsubmit", is_flag=True, help="Hand the command to seamless-queue, return at once."
 )
 @click.option("--batch", metavar="FILE", help="With --qsubmit: every line of FILE (-: standard input) is a command.")

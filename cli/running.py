@@ -66,6 +66,7 @@ def make_submitter(store: Store, files: LocalFiles, directory: str, options: Run
         sidecars_only=options.no_download or many_outputs,
         project=options.project or settings.project,
         stage=options.stage or settings.stage,
+        scratch=options.scratch,
     )
     environment = submitters_environment()
     return Submitter(store, files, directory, environment, wishes, confirmation(options))
@@ -135,6 +136,7 @@ def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Stag
 
 
 def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
+    request = _wanting_output(store, request)
     hit = _hit(store, submitter, request, staged)
     if hit is not None:
         if options.verbose:
@@ -149,6 +151,16 @@ def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Sta
     from .inlinerun import run_inline
 
     return run_inline(store, submitter, request, staged, options)
+
+
+def _wanting_output(store: Store, request: NewRequest) -> NewRequest:
+    """Of a scratch command whose output is to be shown the bytes are needed after all."""
+    if not request.scratch or request.outputs or request.identity is None or request.identity.gone_result is not None:
+        return request
+    known = submissions.known(store.database, request.identity.checksum)
+    if known is None or store.buffers.has(known.result):
+        return request
+    return request._replace(identity=request.identity._replace(gone_result=known.result))
 
 
 def _hit(store: Store, submitter: Submitter, request: NewRequest, staged: Staged) -> Submitted | None:

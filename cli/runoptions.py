@@ -39,6 +39,10 @@ class RunOptions(NamedTuple):
     no: bool
     no_download: bool
     dry: bool
+    job_directory: str | None
+    upload: bool
+    scratch: bool
+    direct_print: bool
     qsubmit: bool
     batch: str | None
     local: bool
@@ -65,6 +69,9 @@ class RunOptions(NamedTuple):
         ):
             if getattr(self, one) and getattr(self, other):
                 raise click.UsageError(f"{_option(one)} and {_option(other)} cannot be used together")
+        for option in ("job_directory", "upload"):
+            if getattr(self, option) and not self.dry:
+                raise click.UsageError(f"{_option(option)} goes with --dry-run")
         if self.batch is not None and not self.qsubmit:
             raise click.UsageError("--batch goes with --qsubmit")
         if self.batch is not None and self.command:
@@ -107,8 +114,16 @@ class RunOptions(NamedTuple):
 
 
 def _option(name: str) -> str:
-    short = {"workdir": "-w", "root": "-W", "strip": "-ms", "extension": "-mx", "yes": "-y", "no": "-n"}
-    return short.get(name, f"--{name}")
+    short = {
+        "workdir": "-w",
+        "root": "-W",
+        "strip": "-ms",
+        "extension": "-mx",
+        "yes": "-y",
+        "no": "-n",
+        "job_directory": "-j",
+    }
+    return short.get(name, f"--{name.replace('_', '-')}")
 
 
 def bash_accepts(text: str) -> bool:

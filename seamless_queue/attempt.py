@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from . import crashpoints
+from . import crashpoints, recompute
 from .broker import claims, sessions
 from .broker.records import Consequences, merged
 from .broker.states import Outcome
@@ -26,7 +26,7 @@ def execute(store: Store, functions: Functions, running: Running, host: Host, st
 
 def _execute(store: Store, functions: Functions, running: Running, host: Host, staged: Staged) -> Finished:
     try:
-        return _blame_the_disk(functions.execute(store, running, host, staged), store.path)
+        return _blame_the_disk(recompute.execute(store, functions, running, host, staged), store.path)
     except EOFError:
         # The parent is gone: that is nobody's failure.
         raise

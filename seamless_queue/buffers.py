@@ -15,7 +15,7 @@ import mmap
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
@@ -44,6 +44,9 @@ TRIES_WHILE_CHANGING = 5
 SELECT = "SELECT content FROM buffers WHERE checksum = ?"
 INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
 EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
+#: Called with a number of bytes that were copied.
+Advance = Callable[[int], None]
+
 EXIST = "SELECT lower(hex(checksum)) FROM buffers WHERE checksum IN (SELECT unhex(value) FROM json_each(?))"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
@@ -261,7 +264,9 @@ class BufferStore:
         if self._segments is not None:
             self._segments.remove(checksum)
 
-    def stage_file(self, path: str, staged: Staged, *, unknown: os.stat_result | None = None) -> str:
+    def stage_file(
+        self, path: str, staged: Staged, *, unknown: os.stat_result | None = None, advance: Advance | None = None
+    ) -> str:
         """Keep a copy of a user's file as it is now; its status is looked up before it is hashed.
 
         `unknown` is a status that was looked up in vain. FileNotFoundError, PermissionError and the like come through.
@@ -276,8 +281,8 @@ class BufferStore:
                 return known
             unknown = None
             began = time.time_ns()
-            checksum = self._copy_in(path, staged)
-            if _unchanged(status, os.stat(path)):
+            checksum = self._copy_in(path, staged, advance)
+            if statcache.is_unchanged(status, os.stat(path)):
                 entry = statcache.entry(status, began, checksum)
                 if entry is not None:
                     staged.entries.append(entry)
@@ -358,18 +363,27 @@ class BufferStore:
             raise self._corrupt(checksum, self._set_aside_bytes(checksum, content))
         return content
 
-    def _copy_in(self, path: str, staged: Staged) -> str:
+    def _copy_in(self, path: str, staged: Staged, advance: Advance | None = None) -> str:
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             size = os.fstat(source).st_size
             if size <= SMALL_BYTES:
+                if advance is not None:
+                    advance(size)
                 with os.fdopen(os.dup(source), "rb") as file:
                     return self.stage(file.read(), staged)
             # The copy is hashed, not the original: what is kept is what was named, whatever happens meanwhile.
             temporary, descriptor = self._new_file()
             try:
-                copy_descriptor(source, descriptor, size)
-                checksum = self.digest.of_descriptor(descriptor)
+                if size < MEANWHILE_BYTES:
+                    copy_descriptor(source, descriptor, size)
+                    checksum = self.digest.of_descriptor(descriptor)
+                    if advance is not None:
+                        advance(size)
+                else:
+                    from .hashedcopy import copy_hashed
+
+                    checksum = copy_hashed(source, descriptor, size, self.digest, advance)
             except BaseException:
                 os.unlink(temporary)
                 raise
@@ -488,15 +502,6 @@ class BufferStore:
             checksum,
             f"buffer {checksum} was damaged on disk; it was set aside as {place}, submit its job again",
         )
-
-
-def _unchanged(before: os.stat_result, after: os.stat_result) -> bool:
-    return (before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
-        after.st_ino,
-        after.st_size,
-        after.st_mtime_ns,
-        after.st_ctime_ns,
-    )
 
 
 def _sync(path: str) -> None:

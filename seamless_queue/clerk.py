@@ -11,7 +11,7 @@ Each step may have consequences of its own; a clerk goes on until there are none
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,6 +58,9 @@ class Host(Protocol):
     def before_nested(self) -> None:
         """The job's code is about to submit others: nobody is to wait for it who does not have to."""
 
+    def recomputing(self) -> AbstractContextManager[None]:
+        """While what the job lacks is made again: that is nobody's output, and takes nothing of the job's time."""
+
     def announce(self) -> None:
         """There are jobs to be claimed by others."""
 
@@ -66,7 +69,7 @@ class Host(Protocol):
 
 
 class Functions(Protocol):
-    """What gives bytes meaning: a module (or object) with these four functions."""
+    """What gives bytes meaning: a module (or object) with these functions."""
 
     def execute(self, store: Store, running: Running, host: Host, staged: Staged) -> Finished:
         """Run a job; outputs that are kept go to `staged` or the store."""
@@ -76,6 +79,12 @@ class Functions(Protocol):
 
     def deliver(self, store: Store, delivery: Delivery) -> None:
         """Write a request's files."""
+
+    def needs(self, store: Store, checksum: str) -> Iterable[str]:
+        """All buffers that a job needs to be run, by its identity. A SeamlessError if that cannot be told."""
+
+    def spare(self, store: Store, checksum: str, result: str) -> Iterable[str]:
+        """What of a job's result can be given up: the files that it names, or itself. SeamlessError as above."""
 
     def intake(self, store: Store, path: str, staged: Staged) -> str:
         """Keep a user's file or directory as it is now; its checksum."""

@@ -17,6 +17,7 @@
     │   ├── BufferMissing
     │   └── BufferCorrupt
     ├── DiskFull
+    ├── NotReproducible
     ├── RequestFailed
     ├── StaleFuture
     └── Fenced
@@ -114,6 +115,10 @@ class BufferCorrupt(BufferError_):
 
 class DiskFull(SeamlessError):
     """The disk is full."""
+
+
+class NotReproducible(SeamlessError):
+    """A job that was run again has given something else than before."""
 
 
 class RequestFailed(SeamlessError):

@@ -28,6 +28,10 @@ class Parentless:
     def before_nested(self) -> None:
         """Nobody waits for this process to go on."""
 
+    def recomputing(self) -> AbstractContextManager[None]:
+        """Nobody looks on, and no time is kept."""
+        return nullcontext()
+
     def announce(self) -> None:
         """Nobody else claims from this lane."""
 
@@ -36,6 +40,7 @@ class Here(Parentless):
     """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
 
     interval: float | None = None
+    shows_result = False
 
     def __init__(self, session: PythonSession) -> None:
         self._session = session
@@ -55,6 +60,10 @@ class Here(Parentless):
     def lane(self) -> Lane:
         """The session's."""
         return self._session.lane
+
+    def announce(self) -> None:
+        """The session's workers may have something to do."""
+        self._session.wake_workers()
 
     def wait_for(self, ticket: Ticket) -> None:
         """Wait for a job that another thread or process runs."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from typing import Protocol
 
-from . import attempt, foreign, owner, reclaim, sidecars
+from . import attempt, foreign, owner, processes, reclaim, sidecars
 from .broker import claims, progress, reports, sessions, submissions
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import LIVE, Outcome, RequestState
@@ -35,6 +36,16 @@ FOLLOW_SECONDS = 0.1
 RECLAIM_SECONDS = 5.0
 
 
+class Nobody:
+    """Nobody watches (Audience)."""
+
+    def follow(self, stdout: str | None, stderr: str) -> None:
+        """Nothing to do."""
+
+    def look(self) -> None:
+        """Nothing to do."""
+
+
 class Audience(Protocol):
     """Who watches an inline run."""
 
@@ -52,6 +63,20 @@ class Ending:
     state: RequestState
     error: str | None
     ran_here: bool
+
+
+@contextmanager
+def inline_session(store: Store, functions: Functions, audience: Audience | None = None) -> Iterator[InlineSession]:
+    """A session of this process, for a while; jobs that it leaves unfinished are canceled."""
+    # What commands leave behind becomes ours to kill; this process has no other children.
+    processes.adopt_orphans()
+    with Doorbell(store.runtime_name) as bell:
+        session = InlineSession(store, functions, bell, audience or Nobody())
+        try:
+            session.clerk.handle(reclaim.reclaim_dead_sessions(store))
+            yield session
+        finally:
+            session.close()
 
 
 class InlineSession(Parentless):
@@ -76,6 +101,8 @@ class InlineSession(Parentless):
         self._current: Running | None = None
         self._renewed = self._reclaimed = time.monotonic()
         self._ran = False
+        #: whether standard output is shown while the command runs although it is the result
+        self.shows_result = False
 
     def run(self, request_id: int, waiting: Callable[[], None]) -> Ending:
         """Bring the request to its end; `waiting` is called if that is up to others."""
@@ -131,8 +158,7 @@ class InlineSession(Parentless):
         if poller.poll(LOOK_SECONDS * 1000):
             self._bell.clear()
         self._keep_lease()
-        if time.monotonic() - self._reclaimed > RECLAIM_SECONDS:
-            self._reclaimed = time.monotonic()
+        if self._is_reclaim_due():
             self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
             with self.store.database.transaction() as connection:
                 submissions.take_over(connection, request_id, self.id)
@@ -146,6 +172,13 @@ class InlineSession(Parentless):
                 where = (dependency_id, request_id, os.fsdecode(path))
                 self.clerk.handle(foreign.look_at(self.store, self.functions, self._foreign, *where))
 
+    def _is_reclaim_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._reclaimed < RECLAIM_SECONDS:
+            return False
+        self._reclaimed = now
+        return True
+
     def _keep_lease(self) -> None:
         if time.monotonic() - self._renewed < RENEW_SECONDS:
             return
@@ -156,9 +189,25 @@ class InlineSession(Parentless):
             sidecars.touch_future(os.fsdecode(path))
 
     def wait_for(self, ticket: Ticket) -> None:
-        """Wait for a job that another process runs."""
+        """Wait for a job that another process runs, until it is left to us, or ours is not wanted any more."""
         while not ticket.done and not self.lane.look([ticket]):
+            if self.lane.is_left_to_us(ticket) or not self._holds_all():
+                return
             time.sleep(FOLLOW_SECONDS)
+            self._keep_lease()
+            if self._is_reclaim_due():
+                self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
+                self.lane.take_over()
+
+    @contextmanager
+    def recomputing(self) -> Iterator[None]:
+        """Nobody is shown what other jobs write."""
+        before = self._audience, self.shows_result
+        self._audience, self.shows_result = Nobody(), False
+        try:
+            yield
+        finally:
+            self._audience, self.shows_result = before
 
     # -- processes.Watch ----------------------------------------------------------------------
     def fileno(self) -> int:
@@ -169,10 +218,14 @@ class InlineSession(Parentless):
         """Look around while the command runs."""
         self._audience.look()
         self._keep_lease()
-        if self._current is None or not self._bell.clear():
+        if not self._bell.clear():
             return None
-        holds = claims.holds(self.store.database, self.worker_id, self._current)
-        return None if holds else Outcome.CANCELED
+        return None if self._holds_all() else Outcome.CANCELED
+
+    def _holds_all(self) -> bool:
+        """Whether all that runs here may go on: a job, and those that it has asked for."""
+        running = [*self.lane.executing.values(), *((self._current,) if self._current is not None else ())]
+        return all(claims.holds(self.store.database, self.worker_id, one) for one in running)
 
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Pass on what the command is going to write."""

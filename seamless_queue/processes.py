@@ -39,6 +39,8 @@ DEFAULT_SIGNALS = (
     signal.SIGTTIN,
     signal.SIGTTOU,
 )
+#: How often it is looked whether killed orphans are dead, a millisecond apart.
+REAP_TRIES = 20
 #: Linux, prctl(2).
 PR_SET_CHILD_SUBREAPER = 36
 #: ru_maxrss counts kibibytes on Linux, bytes on macOS.
@@ -50,6 +52,8 @@ class Watch(Protocol):
 
     #: how often to call `check` although nothing happened; None: never
     interval: float | None
+    #: whether it wants to be told of standard output also where that is the result
+    shows_result: bool
 
     def fileno(self) -> int:
         """A descriptor that wakes the wait."""
@@ -188,6 +192,8 @@ def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Seque
         _, status, used = os.wait4(pid, 0)
         if others is not None:
             kill_adopted(others)
+        else:
+            _reap_group(pid)
     exit_code = os.waitstatus_to_exitcode(status)
     outcome = stopped or (Outcome.FAILED if exit_code else Outcome.DONE)
     return Ended(outcome, exit_code, Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT))
@@ -235,6 +241,16 @@ def kill_group(group: int) -> None:
     """Kill a whole process group; one that is gone already is no error."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def _reap_group(group: int) -> None:
+    """What a command of another thread has left behind was killed with it; maybe it became ours."""
+    if not adopt_orphans.cache_info().currsize:
+        return
+    with suppress(ChildProcessError):
+        for _ in range(REAP_TRIES):
+            if os.waitpid(-group, os.WNOHANG)[0] == 0:
+                time.sleep(0.001)
 
 
 @cache

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from . import attempt, owner, private, reclaim, workdir
+from . import attempt, owner, private, reclaim, scratch, workdir
 from .attempt import Death
 from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
@@ -141,6 +141,12 @@ class PythonSession:
     def workers(self) -> int:
         """How many workers are wanted; 0 without a pool."""
         return self._pool.size if self._pool is not None else 0
+
+    def wake_workers(self) -> None:
+        """There is a job to be claimed."""
+        with self.lock:
+            if self._pool is not None:
+                self._pool.wake(1)
 
     def watch_others(self) -> None:
         """Some ticket's job is run by others: have the listener look after it."""
@@ -427,6 +433,8 @@ class PythonSession:
             with self.store.database.transaction() as connection:
                 consequences = sessions.end_session(connection, self.id, "the session ended")
             self.lane.clerk.handle(consequences)
+            if not self._settings.private:
+                scratch.drop_unused(self.store, self.lane.functions)
         finally:
             self.host.close()
             self._bell.close()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from . import attempt, foreign, owner, processes, reclaim, sidecars, workdir
+from . import attempt, foreign, owner, processes, reclaim, scratch, sidecars, workdir
 from .broker import claims, reports, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -23,7 +23,8 @@ from .clerk import Clerk, functions_named
 from .doorbell import Doorbell
 from .errors import SeamlessError
 from .events import Event, EventKind, event_of
-from .filesystems import can_write, is_disk_full
+from .filesystems import can_write, is_disk_full, passing_over_full_disk
+from .hooks import Hooks
 from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
 from .settings import Settings
@@ -108,6 +109,7 @@ class Server:
         configuration = Configuration(
             self._settings.store, self._settings.durable, QUEUE_LANE, self.id, self._functions, -1
         )
+        self._hooks = Hooks(self._settings, self._store, self.id, self._worker_id)
         self._pool = WorkerPool(configuration, self._workers)
         self._start_workers()
         self._follow_up(reclaim.reclaim_dead_sessions(self._store))
@@ -119,7 +121,7 @@ class Server:
     def _is_over(self) -> bool:
         if self._mode is not Mode.WORK:
             return not self._pool.members
-        if self._draining and self._pool.is_idle and reports.is_idle(self._store.database):
+        if self._draining and self._pool.is_idle and reports.is_idle(self._store.database) and self._hooks.caught_up():
             return True
         return self._exit_when_idle is not None and self._idle_for() >= self._exit_when_idle
 
@@ -215,6 +217,8 @@ class Server:
         if self._is_due("reclaim", RECLAIM_SECONDS):
             self._follow_up(reclaim.reclaim_dead_sessions(self._store))
             self._follow_up(self._clerk.leftovers())
+            if self._pool.is_idle:
+                scratch.drop_unused(self._store, self._clerk.functions)
 
     def _watch_futures(self) -> None:
         """Look at the foreign .FUTUREs that requests of this store wait for."""
@@ -293,6 +297,7 @@ class Server:
         if not self._is_due("rung", TICK_SECONDS):
             return
         self._pool.check_busy()
+        self._tell_of_hooks()
         if self._pool.idle_count and claims.any_reserved(self._store.database, QUEUE_LANE):
             # A busy worker may sit on them for long: the woken one takes one back.
             self._pool.wake(1)
@@ -307,9 +312,13 @@ class Server:
     def _close(self) -> None:
         """Let the workers leave, then close the session; also after an error."""
         self._dismiss()
+        self._hooks.close(lambda: self._mode is Mode.STOP or bool(self._signals))
+        self._tell_of_hooks()
         with self._store.database.transaction() as connection:
             consequences = sessions.end_session(connection, self.id, "the server stopped")
         self._follow_up(consequences)
+        with passing_over_full_disk():
+            scratch.drop_unused(self._store, self._clerk.functions)
         if not sessions.live_sessions(self._store.database):
             reports.forget_contexts(self._store.database)
         self._tell(EventKind.STOPPED)
@@ -338,7 +347,7 @@ class Server:
     def _idle_for(self) -> float:
         """Seconds without work; negative while there is some."""
         now = time.monotonic()
-        if not self._pool.is_idle or not reports.is_idle(self._store.database):
+        if not self._pool.is_idle or not reports.is_idle(self._store.database) or not self._hooks.caught_up():
             self._idle_since = now
             return -1.0
         return now - self._idle_since
@@ -348,6 +357,10 @@ class Server:
         from .doorbell import ring
 
         ring([self._bell.address])
+
+    def _tell_of_hooks(self) -> None:
+        for note in self._hooks.notes():
+            self._tell(EventKind.HOOK, note)
 
     def _tell(self, kind: EventKind, text: str = "", about: Message | None = None) -> None:
         about = about or {}

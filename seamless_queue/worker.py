@@ -58,6 +58,7 @@ class Worker:
     """One worker: its connection, its channel, what it has reserved, begun and done."""
 
     interval: float | None = None
+    shows_result = False
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -88,6 +89,8 @@ class Worker:
         self.done: list[Done] = []
         self.current: Running | None = None
         self.current_since = 0.0
+        #: since when something is made again that the current job lacks, which takes nothing of its time
+        self._recomputing_since: float | None = None
 
     def _register(self) -> int:
         """Its number in the table; a full disk only delays that."""
@@ -308,7 +311,7 @@ class Worker:
                 self._leave_amid(Finished(Outcome.RELEASED, error="stopped"))
             if asked and self._is_canceled():
                 self._leave_amid(Finished(Outcome.CANCELED, error="canceled"))
-            if running.timeout is not None and elapsed >= running.timeout:
+            if running.timeout is not None and self._recomputing_since is None and elapsed >= running.timeout:
                 self._leave_amid(Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s"))
             if self.interval is not None and elapsed >= LINGER_SECONDS:
                 self.stop_lingering()
@@ -364,6 +367,20 @@ class Worker:
     def before_nested(self) -> None:
         """The current job's code submits others, and may wait for them."""
         self.stop_lingering()
+
+    @contextmanager
+    def recomputing(self) -> Iterator[None]:
+        """What the current job lacks is made again: its clock stands still, and the minder is on duty."""
+        if self._recomputing_since is not None:
+            yield
+            return
+        self._recomputing_since = began = time.monotonic()
+        try:
+            with self.minding(python=True):
+                yield
+        finally:
+            self.current_since += time.monotonic() - began
+            self._recomputing_since = None
 
     def announce(self) -> None:
         """There are jobs to be claimed by others."""

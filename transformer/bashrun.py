@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from shutil import which
 
+from seamless_queue.broker import submissions
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Running
 from seamless_queue.errors import SeamlessError
@@ -21,7 +22,7 @@ from seamless_queue.processes import MARK, Ended, Watch, run_command
 from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 
-from .context import environment_block
+from .context import environment_block, remembered
 
 READ_CONTEXT = "SELECT content FROM contexts WHERE checksum = ?"
 #: `set -u -e`: an unset variable and a failing command end the script.
@@ -33,7 +34,16 @@ ERROR_CHARACTERS = 200
 
 
 def context_of(store: Store, running: Running) -> bytes | None:
-    """What the request gives its job beside the identity (context.Context, encoded)."""
+    """What the request gives its job beside the identity (context.Context, encoded).
+
+    A job may be run again without its submitter, whose context is gone: then it finds this process's environment,
+    and what the newest request that said so wants to have beside.
+    """
+    return submitted_context(store, running) or remembered(submissions.metavariables_of(store.database, running.job_id))
+
+
+def submitted_context(store: Store, running: Running) -> bytes | None:
+    """The context of the request that the job runs for, if it has one that is still there."""
     if running.context is None:
         return None
     row = store.database.row(READ_CONTEXT, (bytes.fromhex(running.context),))
@@ -69,7 +79,7 @@ def run(
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
     descriptors = [os.open(path, flags, 0o600) for path in (out, err)]
     descriptors.append(os.open(stdin, os.O_RDONLY | os.O_CLOEXEC))
-    watch.follow(None if keeps_stdout else out, err)
+    watch.follow(None if keeps_stdout and not watch.shows_result else out, err)
     try:
         return run_command(
             _arguments(code, directory),

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from seamless_queue import sidecars
+from seamless_queue.errors import BufferCorrupt
 from seamless_queue.filesystems import write_atomically
 
 if TYPE_CHECKING:
@@ -100,12 +101,32 @@ class Checksum:
         return await asyncio.to_thread(self.resolve, celltype)
 
     def fingertip_sync(self, celltype: object = None) -> Any:
-        """The same as `resolve`."""
-        return self.resolve(celltype)
+        """As `resolve`, but if the bytes are gone, the job that made them is run again.
+
+        CacheMissError if no recorded job has made them; NotReproducible if its job gives something else now.
+        """
+        return self._brought(celltype, blocking=False)
 
     async def fingertip(self, celltype: object = None) -> Any:
-        """The same as `resolution`."""
-        return await self.resolution(celltype)
+        """The same, without blocking the event loop; in the code of a job, by running what is needed."""
+        import asyncio
+
+        from . import session
+
+        if session.current().frame is not None:
+            # There may be nobody else who would.
+            return self._brought(celltype, blocking=True)
+        return await asyncio.to_thread(self.fingertip_sync, celltype)
+
+    def _brought(self, celltype: object, *, blocking: bool) -> Any:
+        from . import session
+        from .errors import CacheMissError
+
+        try:
+            return self.resolve(celltype)
+        except (CacheMissError, BufferCorrupt):
+            session.current().fingertip(self._hex, blocking=blocking)
+            return self.resolve(celltype)
 
     def find(self) -> str | None:
         """Where the bytes are; None if nowhere."""

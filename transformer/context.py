@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +11,9 @@ from . import plain
 
 #: Of the submitter's shell, not of the user's wish: they would only make contexts differ.
 LEFT_OUT = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "SEAMLESS_WORKER", "SEAMLESS_CRASH_AT"})
+
+#: Among meta variables: no variable can be called so.
+DIRECTORIES = "/directories"
 
 
 class Context(NamedTuple):
@@ -36,6 +39,27 @@ class Context(NamedTuple):
         """From a buffer."""
         fields = plain.load(buffer)
         return cls(fields["environment"], fields["metavariables"], tuple(fields["directories"]))
+
+
+def to_remember(metavariables: Mapping[str, str], directories: Sequence[str]) -> str | None:
+    """What is kept with a request for good, so that its job can be run again without it; JSON, None for nothing."""
+    fields = {**metavariables, **({DIRECTORIES: list(directories)} if directories else {})}
+    return plain.dump(fields).decode() if fields else None
+
+
+def remembered(text: str | None) -> bytes | None:
+    """A context of what was kept, and of this process's environment; encoded, None for nothing."""
+    if text is None:
+        return None
+    metavariables, directories = told(text)
+    return Context(submitters_environment(), metavariables, directories).encode()
+
+
+def told(text: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The meta variables and the directories that were kept with a request."""
+    fields = plain.load(text.encode()) if text is not None else {}
+    directories = fields.pop(DIRECTORIES, ())
+    return fields, tuple(directories)
 
 
 def submitters_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.clerk import Host
@@ -13,7 +14,7 @@ from . import bash, directories, plain
 from .delivery import deliver
 from .keying import key
 
-__all__ = ["NAME", "deliver", "execute", "intake", "key"]
+__all__ = ["NAME", "deliver", "execute", "intake", "key", "needs", "spare"]
 
 #: How a worker finds this module.
 NAME = __name__
@@ -32,6 +33,22 @@ def execute(store: Store, running: Running, host: Host, staged: Staged) -> Finis
 
         return execute_bash(store, fields, running, host, staged)
     return bash.execute(store, fields, running, host, staged)
+
+
+def needs(store: Store, checksum: str) -> Iterator[str]:
+    """All buffers that a job needs to be run: its code, its inputs, and what they name."""
+    from .provenance import buffers, identity_of
+
+    yield checksum
+    yield from buffers(store.buffers.read, identity_of(store, checksum))
+
+
+def spare(store: Store, checksum: str, result: str) -> Iterator[str]:
+    """What of a job's result can be given up; an index stays, so that it is known what there was."""
+    from .provenance import identity_of, members, parts
+
+    is_index = parts(identity_of(store, checksum)).is_index
+    yield from members(store.buffers.read, result) if is_index else (result,)
 
 
 def intake(store: Store, path: str, staged: Staged) -> str:

@@ -106,6 +106,11 @@ class Node:
         return self._definition
 
     @property
+    def options(self) -> Options:
+        """What is wanted beside the definition."""
+        return self._options
+
+    @property
     def result(self) -> str | None:
         """The result's checksum, if it is known."""
         return self._result

@@ -94,6 +94,7 @@ def _request(session: Session, one: Node, scheduler: Scheduler, staged: Staged) 
         dependencies=() if identity is not None else tuple(_dependencies(one)),
         project=label(settings.project, settings.subproject),
         stage=one.stage or label(settings.stage, settings.substage),
+        scratch=one.options.scratch,
     )
 
 

@@ -154,6 +154,7 @@ class Scheduler:
             project=label(settings.project, settings.subproject),
             stage=one.stage or label(settings.stage, settings.substage),
             parent=frame.job_id if frame is not None else None,
+            scratch=one.options.scratch,
         )
 
     def stage(self, buffers: Iterable[tuple[str, Sequence[Part]]], staged: Staged) -> None:

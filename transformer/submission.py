@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from seamless_queue import crashpoints, sidecars, statcache
-from seamless_queue.broker import submissions
+from seamless_queue.broker import evictions, submissions
 from seamless_queue.broker.records import (
     QUEUE_LANE,
     Consequences,
@@ -24,7 +24,7 @@ from seamless_queue.store import Store
 
 from . import directories, plain
 from .commandline import CommandPlan, Input, Kind, UsageError
-from .context import Context
+from .context import Context, to_remember
 from .keying import identify
 from .localfiles import LocalFiles, Promise, canonical
 from .specification import STDOUT, Pin, Specification
@@ -44,6 +44,8 @@ class Wishes(NamedTuple):
     sidecars_only: bool = False
     project: str | None = None
     stage: str | None = None
+    #: the bytes of the result need not be kept: of its files there are only sidecars
+    scratch: bool = False
 
 
 #: Asked before new files are kept: how many, how many bytes; an answer of no is an error.
@@ -87,8 +89,8 @@ class Submitter:
             captures=_captures(plan),
             stdin=stdin,
         )
-        identity = None if dependencies else identify(self.store, specification, staged)
         wishes = self.wishes
+        identity = None if dependencies else identify(self.store, specification, staged, scratch=wishes.scratch)
         return NewRequest(
             command=printable(" ".join(label.split()))[:LABEL_CHARACTERS],
             directory=os.fsencode(self.directory),
@@ -98,13 +100,15 @@ class Submitter:
             identity=identity,
             outputs=self._outputs(plan),
             dependencies=tuple(dependencies),
-            sidecars_only=wishes.sidecars_only,
+            sidecars_only=wishes.sidecars_only or wishes.scratch,
             priority=wishes.priority,
             timeout=wishes.timeout,
             retries=wishes.retries,
             refresh=wishes.refresh,
             project=wishes.project,
             stage=wishes.stage,
+            scratch=wishes.scratch,
+            metavariables=to_remember(plan.metavariables, plan.directories),
         )
 
     def submit(self, requests: list[NewRequest], staged: Staged) -> tuple[list[Submitted], Consequences]:
@@ -226,6 +230,9 @@ class Submitter:
         if not self.store.buffers.has(checksum):
             index = path + sidecars.INDEX
             if os.path.exists(index) and self.store.buffers.stage_file(index, staged) == checksum:
+                return checksum
+            if evictions.maker_of(self.store.database, checksum) is not None:
+                # Its bytes are made again when the command needs them.
                 return checksum
             raise SeamlessError(
                 f"{path} is absent and {path}.CHECKSUM names {checksum}, which the store {self.store.path} "

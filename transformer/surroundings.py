@@ -10,7 +10,7 @@ from seamless_queue.processes import MARK
 from seamless_queue.store import Store
 
 from . import plain
-from .bashrun import context_of
+from .bashrun import submitted_context
 from .context import environment_block
 
 #: The context that this process has taken on; a queue's workers serve many submitters in turn.
@@ -23,7 +23,7 @@ def take_on(store: Store, running: Running) -> None:
     global _taken_on
     if running.context is None or running.context == _taken_on:
         return
-    context = context_of(store, running)
+    context = submitted_context(store, running)
     if context is None:
         return
     path = plain.load(context).get("path", [])

@@ -160,15 +160,7 @@ class Transformation(Node, Generic[R]):
         """The result. TransformationError if there is none."""
         from .celltypes import deserialize
 
-        checksum = self._required_result()
-        try:
-            content = session.read(checksum)
-        except CacheMissError:
-            # Its bytes are gone: they are computed again.
-            session.current().results.forget(self.identity)
-            self._refuse_without_inputs()
-            self._recompute()
-            content = session.read(self._required_result())
+        content = self._content()
         return cast(R, deserialize(content, self.celltype))
 
     @property
@@ -176,8 +168,8 @@ class Transformation(Node, Generic[R]):
         """The result's bytes. TransformationError if there is none."""
         from .buffer import Buffer
 
-        checksum = self._required_result()
-        return Buffer(session.read(checksum), checksum=checksum)
+        content = self._content()
+        return Buffer(content, checksum=self._required_result())
 
     @property
     def result_checksum(self) -> Checksum:
@@ -268,15 +260,30 @@ class Transformation(Node, Generic[R]):
     def _refuse_without_inputs(self) -> None:
         fields = description(self._definition, {name: up.result for name, up in self.upstream.items()})
         names = ["code", *self._definition.pins]
-        gone = next((name for name in names if not session.current().has(fields[name][2])), None)
+        gone = next((name for name in names if not session.current().can_have(fields[name][2])), None)
         if gone is not None:
             raise CacheMissError(
                 f"the result of {self._definition.name} is gone, and so is its input {gone!r}: without a store of your "
                 "own (seamless.config.select_store) nothing outlives seamless.close()"
             )
 
-    def _recompute(self) -> None:
+    def _content(self) -> bytes | memoryview:
+        """The result's bytes, computed again if they are gone."""
+        try:
+            return session.read(self._required_result())
+        except CacheMissError:
+            self._make_again()
+            return session.read(self._required_result())
+
+    def _make_again(self) -> None:
         """Once more, because the result's bytes are gone."""
+        current = session.current()
+        if self._options.scratch and current.runs_in_queue:
+            # The queue would give them up as soon as it has them.
+            current.fingertip(self._required_result())
+            return
+        current.results.forget(self.identity)
+        self._refuse_without_inputs()
         self.gone_result, self.phase, self.ticket, self._event = self._result, Phase.NEW, None, None
         self._finish("value")
 

@@ -37,7 +37,7 @@ PATHS = "SELECT path FROM outputs WHERE request_id = ? AND pending = 1"
 OPEN = f"""SELECT id FROM requests WHERE {among(RequestState.DELIVERING)} AND {IS_LIVE} AND deliverer IS NULL
     ORDER BY id LIMIT 100"""
 KEYABLE = f"SELECT id FROM requests WHERE {among(RequestState.KEYABLE)} AND {IS_LIVE} ORDER BY id LIMIT 100"
-SPECIFICATION = f"SELECT specification FROM requests WHERE id = ? AND {among(RequestState.KEYABLE)}"
+SPECIFICATION = f"SELECT specification, scratch FROM requests WHERE id = ? AND {among(RequestState.KEYABLE)}"
 DEPENDENCIES = """SELECT pin, path, upstream_id, output, part, checksum FROM dependencies
     WHERE request_id = ? ORDER BY id"""
 
@@ -108,7 +108,7 @@ def keyable(database: Database, request_id: int) -> Keyable | None:
         Dependency(bytes(pin), bytes(path), upstream, bytes(output), bytes(part), checksum.hex())
         for pin, path, upstream, output, part, checksum in database.rows(DEPENDENCIES, (request_id,))
     )
-    return Keyable(request_id, row[0].hex(), dependencies)
+    return Keyable(request_id, row[0].hex(), dependencies, bool(row[1]))
 
 
 def blocked_by(connection: Any, request_id: int) -> tuple[int, ...]:

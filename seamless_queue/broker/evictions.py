@@ -14,19 +14,29 @@ from .states import LIVE, JobState, RequestState, among
 
 _MAKER = """SELECT jobs.id, jobs.checksum, jobs.result, jobs.scratch, jobs.evicted IS NOT NULL FROM jobs
     WHERE jobs.result IS NOT NULL"""
-MAKER_OF_RESULT = f"{_MAKER} AND jobs.result = ? ORDER BY jobs.id DESC LIMIT 1"
-MAKER_OF_MEMBER = f"""{_MAKER} AND jobs.id IN (SELECT job_id FROM makers WHERE makers.checksum = ?)
-    ORDER BY jobs.id DESC LIMIT 1"""
-# Whom the bytes still serve: a request that has not got its files, or one that waits for what they are made of.
+MAKERS_OF_RESULT = f"{_MAKER} AND jobs.result = ? ORDER BY jobs.id DESC LIMIT ?"
+MAKERS_OF_MEMBER = f"""{_MAKER} AND jobs.id IN (SELECT job_id FROM makers WHERE makers.checksum = ?)
+    ORDER BY jobs.id DESC LIMIT ?"""
+#: So many jobs at most are looked at that have made one buffer.
+MOST_MAKERS = 20
+# Whom the bytes still serve: a request that has not got its files, or one that waits for what they are made of; one
+# of a session that lives, which may be reading them; a job that had them made again, and runs.
 _UNUSED = f"""NOT EXISTS (SELECT 1 FROM requests WHERE requests.job_id = jobs.id
         AND requests.{among(RequestState.QUEUED, RequestState.DELIVERING)})
     AND NOT EXISTS (SELECT 1 FROM requests AS upstream
         JOIN dependencies ON dependencies.upstream_id = upstream.id
         JOIN requests AS dependent ON dependent.id = dependencies.request_id
-        WHERE upstream.job_id = jobs.id AND dependent.{among(*LIVE)})"""
+        WHERE upstream.job_id = jobs.id AND dependent.{among(*LIVE)})
+    AND NOT EXISTS (SELECT 1 FROM requests JOIN sessions ON sessions.id = requests.lane
+        WHERE requests.job_id = jobs.id AND sessions.ended IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM requests JOIN jobs AS asking ON asking.id = requests.parent
+        WHERE requests.job_id = jobs.id AND asking.{among(JobState.RUNNING)})"""
 GIVE_UP = f"""UPDATE jobs SET evicted = ? WHERE id = ? AND {among(JobState.DONE)} AND evicted IS NULL
     AND {_UNUSED} RETURNING result"""
-SCRATCH = f"SELECT id FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)} AND {_UNUSED}"
+SCRATCH = f"""SELECT id, checksum, result FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)}
+    AND {_UNUSED} LIMIT ?"""
+#: So many scratch jobs are looked at in one go.
+MOST_SCRATCH = 1000
 PROMISED = f"""SELECT EXISTS (SELECT 1 FROM uploads WHERE checksum = ?)
     OR EXISTS (SELECT 1 FROM jobs WHERE result = ? AND {among(JobState.DONE)} AND evicted IS NULL)
     OR EXISTS (SELECT 1 FROM makers JOIN jobs ON jobs.id = makers.job_id
@@ -44,11 +54,24 @@ class Maker(NamedTuple):
     evicted: bool
 
 
+class Unused(NamedTuple):
+    """A job whose bytes may be given up."""
+
+    job_id: int
+    checksum: str
+    result: str
+
+
+def makers_of(database: Database, checksum: str) -> list[Maker]:
+    """The jobs whose result was this buffer, or that had it among its files; the newest first."""
+    key = (bytes.fromhex(checksum), MOST_MAKERS)
+    rows = [*database.rows(MAKERS_OF_RESULT, key), *database.rows(MAKERS_OF_MEMBER, key)]
+    return [Maker(row[0], row[1].hex(), row[2].hex(), bool(row[3]), bool(row[4])) for row in rows]
+
+
 def maker_of(database: Database, checksum: str) -> Maker | None:
     """The newest job whose result was this buffer, or had it among its files."""
-    key = (bytes.fromhex(checksum),)
-    row = database.row(MAKER_OF_RESULT, key) or database.row(MAKER_OF_MEMBER, key)
-    return Maker(row[0], row[1].hex(), row[2].hex(), bool(row[3]), bool(row[4])) if row else None
+    return next(iter(makers_of(database, checksum)), None)
 
 
 def give_up(connection: Any, job_id: int) -> str | None:
@@ -57,9 +80,9 @@ def give_up(connection: Any, job_id: int) -> str | None:
     return row[0].hex() if row else None
 
 
-def unused_scratch(database: Database) -> list[int]:
-    """Jobs whose bytes nobody wants kept, and nobody is about to use."""
-    return [row[0] for row in database.rows(SCRATCH)]
+def unused_scratch(database: Database) -> list[Unused]:
+    """Jobs whose bytes nobody wants kept, and nobody is about to use; not all at once if they are very many."""
+    return [Unused(row[0], row[1].hex(), row[2].hex()) for row in database.rows(SCRATCH, (MOST_SCRATCH,))]
 
 
 def is_promised(database: Database, checksum: str) -> bool:

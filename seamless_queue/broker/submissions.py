@@ -38,7 +38,7 @@ UPSTREAM = """SELECT requests.state, jobs.result, requests.error, requests.comma
     LEFT JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"""
 INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, scratch, created)
     VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
-SELECT_JOB = "SELECT id, state, lane, result FROM jobs WHERE checksum = ?"
+SELECT_JOB = "SELECT id, state, lane, result, evicted FROM jobs WHERE checksum = ?"
 _DEMAND = """priority = MAX(priority, ?), retries = MAX(retries, ?),
     timeout = CASE WHEN timeout IS NULL OR ? IS NULL THEN NULL ELSE MAX(timeout, ?) END"""
 MERGE_JOB = f"UPDATE jobs SET {_DEMAND}, scratch = MIN(scratch, ?) WHERE id = ?"
@@ -71,6 +71,9 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
 WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs, scratch FROM requests
     WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
+LAST_OF_JOB = "SELECT command, directory FROM requests WHERE job_id = ? ORDER BY id DESC LIMIT 1"
+METAVARIABLES = """SELECT metavariables FROM requests WHERE job_id = ? AND metavariables IS NOT NULL
+    ORDER BY id DESC LIMIT 1"""
 SETTLED = f"SELECT id FROM requests WHERE id BETWEEN ? AND ? AND outputs > 0 AND NOT {among(*UNFINISHED)}"
 
 
@@ -80,6 +83,14 @@ class FoundJob(NamedTuple):
     id: int
     result: str | None = None
     elsewhere: bool = False
+
+
+class Asked(NamedTuple):
+    """What a request for a job has said, for the next one."""
+
+    command: str
+    directory: bytes
+    metavariables: str | None
 
 
 def known(database: Database, checksum: str) -> Known | None:
@@ -93,6 +104,18 @@ def streams(database: Database, job_id: int) -> Streams:
     row = database.row(STREAMS, (job_id,))
     stdout, stderr = row or (None, None)
     return Streams(stdout.hex() if stdout else None, stderr.hex() if stderr else None)
+
+
+def last_request(database: Database, job_id: int) -> Asked | None:
+    """How a job was asked for last; None if nobody has asked here."""
+    row = database.row(LAST_OF_JOB, (job_id,))
+    return Asked(row[0], bytes(row[1]), metavariables_of(database, job_id)) if row else None
+
+
+def metavariables_of(database: Database, job_id: int) -> str | None:
+    """What the job is given beside its identity, as the newest request says that says so; None for nothing."""
+    row = database.row(METAVARIABLES, (job_id,))
+    return row[0] if row else None
 
 
 def writer_of(database: Database, path: bytes) -> Writer | None:
@@ -256,12 +279,15 @@ def _job_for(connection: Any, identity: Identity, wish: Wish) -> FoundJob:
     row = connection.execute(INSERT_JOB, (checksum, *demand, time.time())).fetchone()
     if row:
         return FoundJob(int(row[0]))
-    job_id, state, lane, result = connection.execute(SELECT_JOB, (checksum,)).fetchone()
+    job_id, state, lane, result, evicted = connection.execute(SELECT_JOB, (checksum,)).fetchone()
     if state == JobState.DONE:
         if wish.refresh:
             connection.execute(REFRESH_JOB, (*demand, job_id))
         elif identity.gone_result is not None and result.hex() == identity.gone_result:
             connection.execute(GIVE_UP_RESULT, (time.time(), job_id, result))
+            connection.execute(REFRESH_JOB, (*demand, job_id))
+        elif evicted is not None and not wish.scratch:
+            # Its bytes were given up, maybe since the caller has looked.
             connection.execute(REFRESH_JOB, (*demand, job_id))
         else:
             if not wish.scratch:

@@ -67,6 +67,8 @@ class Keyable(NamedTuple):
     request_id: int
     specification: str
     dependencies: tuple[Dependency, ...]
+    #: whether the bytes of the result are not needed
+    scratch: bool = False
 
 
 class Delivery(NamedTuple):
