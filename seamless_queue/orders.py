@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 
 import orjson
@@ -37,6 +37,9 @@ class Configuration:
     path: tuple[str, ...] = ()
     #: say only what has ended, not what was started: nobody shows it
     quiet: bool = False
+    #: what the server offers to jobs, and whether its workers alone do not see to that (broker/resources.py)
+    offer: dict[str, int] = field(default_factory=dict)
+    tight: bool = False
 
     def encode(self) -> str:
         """As one command-line argument."""

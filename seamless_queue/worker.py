@@ -27,6 +27,7 @@ from . import attempt, crashpoints, owner, processes, signals
 from .attempt import Done
 from .broker import claims, sessions
 from .broker.records import Consequences, merged
+from .broker.resources import Offer
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .channel import Channel
@@ -84,7 +85,8 @@ class Worker:
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         self._streams: CapturedStreams | None = None
         self.mode = Mode.WORK
-        self.reservations = Reservations(self.id, configuration.lane)
+        offer = Offer(configuration.session_id, configuration.offer, configuration.tight)
+        self.reservations = Reservations(self.id, configuration.lane, offer)
         self.begun: list[Running] = []
         self.done: list[Done] = []
         self.current: Running | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from ..driver import Database
 from ..errors import Fenced
 from . import deliveries, progress
-from .records import Consequences
+from .records import QUEUE_LANE, Consequences
 from .states import JobState, Outcome, RequestState, among, move
 from .work import Finished, Running
 
@@ -29,7 +29,8 @@ CLAIM = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
     ORDER BY priority DESC, id LIMIT ?) RETURNING id, priority"""
 # An idle worker takes back what a busy one has only reserved.
 STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE worker_id IS NOT NULL
-    AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
+    AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} AND resources IS NULL
+    ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
 # Whoever waits for a job runs it itself, also if another worker of the lane has reserved it and not begun.
 CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
@@ -39,7 +40,7 @@ ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? A
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id = ? AND worker_id = ? AND {_begin.guard} AND (deaths = 0 OR ?)
-    RETURNING checksum, fence, timeout, result, deaths"""
+    RETURNING checksum, fence, timeout, result, deaths, devices"""
 BEGIN_ALL = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND worker_id = ? AND {_begin.guard} AND deaths = 0
     RETURNING id, checksum, fence, timeout, result"""
@@ -76,7 +77,8 @@ TO_STOP = f"SELECT worker_id FROM jobs WHERE id = ? AND worker_id IS NOT NULL AN
 STOPPED = f"""UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? AND {among(JobState.CANCELED)}
     RETURNING started"""
 _revive = move(JobState.CANCELED, JobState.READY)
-REVIVE = f"UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0 WHERE id = ? AND {_revive.guard}"
+REVIVE = f"""UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0,
+    resources = CASE ? WHEN {QUEUE_LANE} THEN {progress.DEMANDED} END WHERE id = ? AND {_revive.guard}"""
 RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
     stderr, started, finished, user_time, system_time, peak_memory, environment)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -128,9 +130,9 @@ def begin(connection: Any, worker_id: int, job_id: int, *, together: bool = Fals
     row = connection.execute(BEGIN, (time.time(), job_id, worker_id, not together)).fetchone()
     if row is None:
         return None
-    *found, deaths = row
+    *found, deaths, devices = row
     wish = connection.execute(WISH, (job_id,)).fetchone()
-    return _running((job_id, *found), wish)._replace(alone=deaths != 0)
+    return _running((job_id, *found), wish)._replace(alone=deaths != 0, devices=devices)
 
 
 def begin_all(connection: Any, worker_id: int, job_ids: list[int]) -> list[Running]:
@@ -300,7 +302,7 @@ def _started(connection: Any, statement: str, parameters: tuple[object, ...]) ->
 def _revive_if_wanted(connection: Any, job_id: int) -> None:
     wanted = connection.execute(progress.STILL_WANTED, (job_id,)).fetchone()
     if wanted is not None:
-        connection.execute(REVIVE, (wanted[0], job_id))
+        connection.execute(REVIVE, (wanted[0], wanted[0], job_id))
     else:
         connection.execute(progress.RESTORE, (job_id,))
 

@@ -50,7 +50,12 @@ _OF_REMAINING = f"FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)
 RECOMPUTE = f"""UPDATE jobs SET priority = (SELECT MAX(priority) {_OF_REMAINING}),
     retries = MIN(retries, (SELECT MAX(retries) {_OF_REMAINING})),
     timeout = (SELECT CASE WHEN COUNT(timeout) = COUNT(*) THEN MAX(timeout) END {_OF_REMAINING}) WHERE id = ?"""
-MOVE_LANE = f"""UPDATE jobs SET lane = ? WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}
+#: What a job of the queue demands: what the newest of its requests does that says so.
+DEMANDED = f"""(SELECT requests.resources FROM requests WHERE requests.job_id = jobs.id
+    AND requests.lane = {QUEUE_LANE} AND requests.resources IS NOT NULL AND requests.{among(RequestState.QUEUED)}
+    ORDER BY requests.id DESC LIMIT 1)"""
+MOVE_LANE = f"""UPDATE jobs SET lane = ?, resources = {DEMANDED}
+    WHERE id = ? AND {among(JobState.READY, JobState.RUNNING)}
     AND lane NOT IN (SELECT lane FROM requests WHERE job_id = jobs.id AND requests.{among(RequestState.QUEUED)})"""
 _restored = move(JobState.CANCELED, JobState.DONE)
 RESTORE = (

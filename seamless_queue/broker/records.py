@@ -54,6 +54,8 @@ class Wish(NamedTuple):
     outputs: int
     #: whether the bytes of the result need not be kept
     scratch: bool = False
+    #: what it needs of a server, as JSON (resources.encode)
+    resources: str | None = None
 
 
 class NewRequest(NamedTuple):
@@ -81,11 +83,15 @@ class NewRequest(NamedTuple):
     scratch: bool = False
     #: variables that are not part of the identity, as JSON
     metavariables: str | None = None
+    #: what its job needs of a server, as JSON (resources.encode)
+    resources: str | None = None
 
     @property
     def wish(self) -> Wish:
         """What it asks of its job."""
-        return Wish(self.lane, self.priority, self.timeout, self.retries, self.refresh, len(self.outputs), self.scratch)
+        outputs = len(self.outputs)
+        wants = (self.lane, self.priority, self.timeout, self.retries, self.refresh, outputs, self.scratch)
+        return Wish(*wants, self.resources)
 
 
 class Submitted(NamedTuple):

@@ -30,7 +30,7 @@ class SessionKind(IntEnum):
 
 
 OPEN = """INSERT INTO sessions (kind, host, boot, pid_namespace, pid, process_started, address, workers, created,
-    lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    lease_until, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 OPEN_WORKER = "INSERT INTO workers (session_id, pid, process_started, created) VALUES (?, ?, ?, ?)"
 END_WORKER = "UPDATE workers SET ended = ? WHERE id = ? AND ended IS NULL"
 RENEW = "UPDATE sessions SET lease_until = ? WHERE id = ? AND ended IS NULL"
@@ -61,10 +61,17 @@ class LiveSession(NamedTuple):
     lease_until: float
 
 
-def open_session(connection: Any, kind: SessionKind, process: ProcessIdentity, address: str, workers: int) -> int:
-    """Register a session; its id is its lane."""
+def open_session(
+    connection: Any,
+    kind: SessionKind,
+    process: ProcessIdentity,
+    address: str,
+    workers: int,
+    resources: str | None = None,
+) -> int:
+    """Register a session; its id is its lane. `resources`: what a server offers."""
     now = time.time()
-    values = (kind.value, *_identity(process), address, workers, now, now + LEASE_SECONDS)
+    values = (kind.value, *_identity(process), address, workers, now, now + LEASE_SECONDS, resources)
     return int(connection.execute(OPEN, values).lastrowid)
 
 

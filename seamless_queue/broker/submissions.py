@@ -20,14 +20,14 @@ KNOWN = f"SELECT id, result FROM jobs WHERE checksum = ? AND {among(JobState.DON
 STREAMS = """SELECT stdout, stderr FROM attempts
     WHERE job_id = ? AND result = (SELECT result FROM jobs WHERE id = attempts.job_id) ORDER BY id DESC LIMIT 1"""
 INSERT_REQUEST = """INSERT INTO requests (state, job_id, lane, command, directory, specification, context, outputs,
-    sidecars_only, priority, timeout, retries, refresh, project, stage, parent, scratch, metavariables, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    sidecars_only, priority, timeout, retries, refresh, project, stage, parent, scratch, metavariables, resources,
+    created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # The numbers are given by the caller, who holds the write lock: the next ones after these.
 LAST_JOB = "SELECT COALESCE(MAX(id), 0) FROM jobs"
 LAST_REQUEST = "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'requests'), 0)"
 INSERT_NUMBERED_REQUEST = INSERT_REQUEST.replace("(state,", "(id, state,").replace("VALUES (?,", "VALUES (?, ?,")
 INSERT_NUMBERED_JOB = f"""INSERT OR IGNORE INTO jobs (id, checksum, state, lane, priority, retries, timeout, scratch,
-    created) VALUES (?, ?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?)"""
+    resources, created) VALUES (?, ?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?, ?)"""
 SAVEPOINT = "SAVEPOINT all_new"
 ROLLBACK_TO = "ROLLBACK TO all_new"
 RELEASE_SAVEPOINT = "RELEASE all_new"
@@ -36,25 +36,28 @@ INSERT_DEPENDENCY = """INSERT INTO dependencies (request_id, pin, upstream_id, o
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 UPSTREAM = """SELECT requests.state, jobs.result, requests.error, requests.command FROM requests
     LEFT JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"""
-INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, scratch, created)
-    VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
+INSERT_JOB = f"""INSERT INTO jobs (checksum, state, lane, priority, retries, timeout, scratch, resources, created)
+    VALUES (?, {JobState.READY.value}, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (checksum) DO NOTHING RETURNING id"""
 SELECT_JOB = "SELECT id, state, lane, result, evicted FROM jobs WHERE checksum = ?"
 _DEMAND = """priority = MAX(priority, ?), retries = MAX(retries, ?),
     timeout = CASE WHEN timeout IS NULL OR ? IS NULL THEN NULL ELSE MAX(timeout, ?) END"""
-MERGE_JOB = f"UPDATE jobs SET {_DEMAND}, scratch = MIN(scratch, ?) WHERE id = ?"
+# What it demands is not changed while a server holds that for it, nor is there a server in another lane.
+MERGE_JOB = f"""UPDATE jobs SET {_DEMAND}, scratch = MIN(scratch, ?),
+    resources = CASE WHEN worker_id IS NULL AND lane = {QUEUE_LANE} THEN COALESCE(?, resources) ELSE resources END
+    WHERE id = ?"""
 _again = move(JobState.FAILED, JobState.CANCELED, JobState.READY)
 # A canceled job whose worker has not stopped yet is revived when it has: `claims.acknowledge_stop`.
 REVIVE_JOB = f"""UPDATE jobs SET {_again.set}, lane = ?, priority = ?, retries = ?, timeout = ?,
-    scratch = ?, deaths = 0 WHERE id = ? AND {_again.guard} AND worker_id IS NULL"""
+    scratch = ?, resources = ?, deaths = 0 WHERE id = ? AND {_again.guard} AND worker_id IS NULL"""
 _rerun = move(JobState.DONE, JobState.READY)
 REFRESH_JOB = f"""UPDATE jobs SET {_rerun.set}, lane = ?, priority = ?, retries = ?, timeout = ?,
-    scratch = MIN(scratch, ?), deaths = 0 WHERE id = ? AND {_rerun.guard}"""
+    scratch = MIN(scratch, ?), resources = ?, deaths = 0 WHERE id = ? AND {_rerun.guard}"""
 # Which bytes they were is still known: if they come out otherwise this time, that is told.
 GIVE_UP_RESULT = "UPDATE jobs SET evicted = COALESCE(evicted, ?) WHERE id = ? AND result = ?"
 WANT_KEPT = "UPDATE jobs SET scratch = 0 WHERE id = ? AND scratch = 1"
-TAKE_OVER = f"""UPDATE jobs SET lane = ? WHERE id = ? AND lane = {QUEUE_LANE} AND worker_id IS NULL
+TAKE_OVER = f"""UPDATE jobs SET lane = ?, resources = NULL WHERE id = ? AND lane = {QUEUE_LANE} AND worker_id IS NULL
     AND {among(JobState.READY)}"""
-TAKE_OVER_WAITED = f"""UPDATE jobs SET lane = ? WHERE id = (SELECT job_id FROM requests WHERE id = ?)
+TAKE_OVER_WAITED = f"""UPDATE jobs SET lane = ?, resources = NULL WHERE id = (SELECT job_id FROM requests WHERE id = ?)
     AND lane = {QUEUE_LANE} AND worker_id IS NULL AND {among(JobState.READY)}"""
 _queue = move(RequestState.KEYABLE, RequestState.QUEUED)
 QUEUE_REQUEST = f"UPDATE requests SET {_queue.set}, job_id = ? WHERE id = ? AND {_queue.guard}"
@@ -68,7 +71,7 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
     AND requests.{among(*LIVE)} ORDER BY requests.id"""
 
 
-WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs, scratch FROM requests
+WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs, scratch, resources FROM requests
     WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
 LAST_OF_JOB = "SELECT command, directory FROM requests WHERE job_id = ? ORDER BY id DESC LIMIT 1"
@@ -178,8 +181,10 @@ def submit_new(connection: Any, requests: Sequence[NewRequest]) -> list[Submitte
     return [Submitted(first_request + place, RequestState.QUEUED, first_job + place) for place in range(len(requests))]
 
 
-def _demand(wish: Wish) -> tuple[int, int, int, float | None, int]:
-    return wish.lane, wish.priority, wish.retries, wish.timeout, int(wish.scratch)
+def _demand(wish: Wish) -> tuple[int, int, int, float | None, int, str | None]:
+    # Of resources only servers know: nobody else keeps account of them.
+    resources = wish.resources if wish.lane == QUEUE_LANE else None
+    return wish.lane, wish.priority, wish.retries, wish.timeout, int(wish.scratch), resources
 
 
 def _submit_known(connection: Any, new: NewRequest, identity: Identity, now: float) -> tuple[Submitted, Consequences]:
@@ -245,6 +250,7 @@ def _request_values(new: NewRequest, state: RequestState, job_id: int | None, no
         new.parent,
         int(new.scratch),
         new.metavariables,
+        new.resources,
         now,
     )
 
@@ -298,7 +304,8 @@ def _job_for(connection: Any, identity: Identity, wish: Wish) -> FoundJob:
         # One whose worker has not stopped yet is revived by that worker, for whoever wants it then.
         revived = connection.execute(REVIVE_JOB, (*demand, job_id)).rowcount
         return FoundJob(job_id, elsewhere=not revived)
-    connection.execute(MERGE_JOB, (wish.priority, wish.retries, wish.timeout, wish.timeout, int(wish.scratch), job_id))
+    merged = (wish.priority, wish.retries, wish.timeout, wish.timeout, int(wish.scratch), wish.resources, job_id)
+    connection.execute(MERGE_JOB, merged)
     if wish.lane == lane:
         return FoundJob(job_id)
     # Somebody waits at a terminal for what the queue has not begun: they run it themselves.

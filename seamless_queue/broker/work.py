@@ -22,6 +22,8 @@ class Running(NamedTuple):
     alone: bool = False
     #: the result that it has given before, if it has
     former: str | None = None
+    #: the GPUs that it was given, as programs are told of them
+    devices: str | None = None
 
 
 class Usage(NamedTuple):
