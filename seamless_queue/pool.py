@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -159,6 +160,12 @@ class WorkerPool:
                 return
         # The table knows it already, but we have not heard of it.
         self._stops.setdefault(worker_id, []).append((job_id, seconds))
+
+    def stop_canceled(self, jobs: Iterable[tuple[int, int]], seconds: float) -> None:
+        """Have those of these jobs (job and worker) stopped that are run here; once each."""
+        for job_id, worker_id in jobs:
+            if any(member.id == worker_id and job_id not in member.doomed for member in self.members):
+                self.stop(worker_id, job_id, seconds)
 
     def kill_late(self) -> None:
         """Kill those that did not stop: they hold the interpreter in foreign code and cannot even hear us."""

@@ -316,6 +316,7 @@ class PythonSession:
             self._bell.clear()
             if self._pool is not None:
                 self._pool.spread_news()
+                self._pool.stop_canceled(claims.all_to_stop(self.store.database), STOP_SECONDS)
         blocked = self._pool is not None and self._pool.blocked_count > 0
         if (blocked or self._waits_for_others()) and self._is_due("reclaim", RECLAIM_SECONDS):
             self.lane.clerk.handle(reclaim.reclaim_dead_sessions(self.store))

@@ -74,6 +74,7 @@ RELEASE = f"UPDATE jobs SET {_again.set}, worker_id = NULL WHERE {_HELD} AND {_a
 UNRESERVE = f"UPDATE jobs SET worker_id = NULL WHERE worker_id = ? AND {among(JobState.READY)}"
 HOLDS = f"SELECT 1 FROM jobs WHERE {_HELD} AND {among(JobState.RUNNING)}"
 TO_STOP = f"SELECT worker_id FROM jobs WHERE id = ? AND worker_id IS NOT NULL AND {among(JobState.CANCELED)}"
+ALL_TO_STOP = f"SELECT id, worker_id FROM jobs WHERE worker_id IS NOT NULL AND {among(JobState.CANCELED)}"
 STOPPED = f"""UPDATE jobs SET worker_id = NULL WHERE id = ? AND worker_id = ? AND {among(JobState.CANCELED)}
     RETURNING started"""
 _revive = move(JobState.CANCELED, JobState.READY)
@@ -169,6 +170,11 @@ def worker_to_stop(database: Database, job_id: int | None) -> int | None:
     """The worker that still runs a job which was canceled under it."""
     row = database.row(TO_STOP, (job_id,))
     return int(row[0]) if row else None
+
+
+def all_to_stop(database: Database) -> list[tuple[int, int]]:
+    """Jobs that were canceled under their workers: job and worker, of any session."""
+    return [(row[0], row[1]) for row in database.rows(ALL_TO_STOP)]
 
 
 def finish(connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished) -> Consequences:

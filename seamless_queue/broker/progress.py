@@ -36,6 +36,7 @@ _canceled = move(*LIVE, RequestState.CANCELED)
 CANCEL = f"""UPDATE requests SET {_canceled.set}, finished = ?, error = ?, deliverer = NULL
     WHERE id = ? AND {_canceled.guard} RETURNING lane, command, outputs, job_id"""
 CHILDREN = f"SELECT id, job_id FROM requests WHERE parent = ? AND {among(*LIVE)} AND {IS_LIVE}"
+IS_CANCELED = f"SELECT 1 FROM jobs WHERE id = ? AND {among(JobState.CANCELED)}"
 STILL_WANTED = f"""SELECT lane FROM requests WHERE job_id = ? AND {among(RequestState.QUEUED)}
     ORDER BY lane = {QUEUE_LANE} DESC, id LIMIT 1"""
 _ready_canceled = move(JobState.READY, JobState.CANCELED)
