@@ -17,6 +17,7 @@ class EventKind(Enum):
     ENDED = "ended"
     REQUEST_FAILED = "request failed"
     WORKER_DIED = "worker died"
+    HOOK = "hook"
     PAUSED = "paused"
     RESUMED = "resumed"
     DRAINING = "draining"

@@ -109,7 +109,7 @@ class Server:
         configuration = Configuration(
             self._settings.store, self._settings.durable, QUEUE_LANE, self.id, self._functions, -1
         )
-        self._hooks = Hooks(self._settings, self._store, self.id, self._worker_id)
+        self._hooks = Hooks(self._settings, self._store, self.id, self._worker_id, self._bell.address)
         self._pool = WorkerPool(configuration, self._workers)
         self._start_workers()
         self._follow_up(reclaim.reclaim_dead_sessions(self._store))

@@ -61,6 +61,8 @@ KEYS = frozenset(
         "persistent",
         "max_size",
         "sources",
+        "on_finish",
+        "on_failure",
     ]
 )
 
@@ -97,6 +99,9 @@ class Settings(NamedTuple):
     max_size: str | None = None
     #: absolute paths of stores that are asked for results as well, and only read
     sources: tuple[str, ...] = ()
+    #: shell text that a queue server runs when a request has ended, or has failed (see hooks.py)
+    on_finish: str | None = None
+    on_failure: str | None = None
 
     @property
     def wants_store(self) -> bool:
