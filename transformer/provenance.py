@@ -34,6 +34,7 @@ class Input(NamedTuple):
     #: its key in the identity
     key: str
     celltype: str
+    #: empty where it is not known yet
     checksum: str
     #: whether the buffer names further buffers
     is_index: bool = False
@@ -115,7 +116,7 @@ def _input(fields: dict[str, Any], key: str, is_command: bool) -> Input:
     is_index = not is_module and (is_directory or celltype in DEEP or entry.get("celltype") in DEEP)
     executable = bool(entry.get("executable"))
     name = _name(key, is_command, is_module)
-    return Input(name, key, celltype, str(checksum), is_index, is_directory, is_module, executable)
+    return Input(name, key, celltype, str(checksum or ""), is_index, is_directory, is_module, executable)
 
 
 def _name(key: str, is_command: bool, is_module: bool) -> str:

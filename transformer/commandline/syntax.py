@@ -109,6 +109,33 @@ def parse(text: str, check: SyntaxCheck | None = None) -> ShellText | None:
     return _Reader(data).read(root)
 
 
+#: Taken as they are written: blanks in them matter.
+_WHOLE = frozenset(["string", "raw_string", "ansi_c_string", "heredoc_body", "concatenation", "regex", "word"])
+
+
+def meaning(text: str) -> list[str] | None:
+    """The tokens of a shell text without comments and blank space; None if it cannot be read."""
+    data = text.encode("utf-8", "surrogateescape")
+    root = _parser().parse(data).root_node
+    if root.has_error or b"<<" in data:
+        return None
+    tokens: list[str] = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type == "comment":
+            continue
+        if node.children and node.type not in _WHOLE:
+            stack.extend(reversed(node.children))
+            continue
+        token = data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+        # One end of a line is as good as several.
+        token = token if token.strip() else "\n"
+        if token != "\n" or (tokens and tokens[-1] != "\n"):
+            tokens.append(token)
+    return tokens[:-1] if tokens and tokens[-1] == "\n" else tokens
+
+
 def _first_error(node: Node) -> Node:
     while not (node.is_error or node.is_missing):
         child = next((child for child in node.children if child.has_error or child.is_missing), None)
