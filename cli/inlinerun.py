@@ -11,6 +11,7 @@ from seamless_queue import scratch
 from seamless_queue.broker import reports
 from seamless_queue.broker.records import Consequences, NewRequest, Submitted
 from seamless_queue.broker.states import RequestState
+from seamless_queue.care import marker
 from seamless_queue.errors import Interrupted
 from seamless_queue.inline import Ending, InlineSession, inline_session
 from seamless_queue.signals import interrupting
@@ -73,10 +74,15 @@ def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: 
             session.shows_result = (options.scratch or options.direct_print) and not request.outputs
             submitter.wishes = submitter.wishes._replace(lane=session.id)
             with interrupting():
-                return _see_through(store, session, submitter, request._replace(lane=session.id), staged, options)
+                status = _see_through(store, session, submitter, request._replace(lane=session.id), staged, options)
     finally:
         screen.close()
         scratch.drop_unused(store, functions)
+    if marker.is_due(store.path):
+        from seamless_queue.care import collect
+
+        collect.automatically(store, functions, options.settings().max_size)
+    return status
 
 
 def _see_through(

@@ -6,6 +6,7 @@ import click
 
 from .entry import CONTEXT, debug_option, program, store_option, version_option
 from .storearchive import export, import_
+from .storegc import gc
 from .storeinfo import info
 from .storeopening import NAME
 
@@ -30,7 +31,7 @@ def command(context: click.Context, store: str | None) -> None:
         raise click.UsageError(f"say what is to be done: {', '.join(command.list_commands(context))}")
 
 
-for one in (info, export, import_):
+for one in (info, gc, export, import_):
     command.add_command(one)
 
 main = program(command, NAME)

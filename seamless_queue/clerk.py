@@ -83,6 +83,9 @@ class Functions(Protocol):
     def needs(self, store: Store, checksum: str) -> Iterable[str]:
         """All buffers that a job needs to be run, by its identity. A SeamlessError if that cannot be told."""
 
+    def mentions(self, store: Store, content: bytes) -> Iterable[bytes]:
+        """The same, and maybe more, quickly, from the content of an identity or specification."""
+
     def spare(self, store: Store, checksum: str, result: str) -> Iterable[str]:
         """What of a job's result can be given up: the files that it names, or itself. SeamlessError as above."""
 

@@ -23,6 +23,7 @@ from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import Outcome
+from .care import marker
 from .channel import Message
 from .clerk import functions_named
 from .doorbell import Doorbell, ring
@@ -436,6 +437,7 @@ class PythonSession:
             self.lane.clerk.handle(consequences)
             if not self._settings.private:
                 scratch.drop_unused(self.store, self.lane.functions)
+                self._collect()
         finally:
             self.host.close()
             self._bell.close()
@@ -443,6 +445,13 @@ class PythonSession:
             self.store.close()
             if self._settings.private:
                 private.remove(self.store.path)
+
+    def _collect(self) -> None:
+        """See to it that the store stays below its cap."""
+        if marker.is_due(self.store.path):
+            from .care import collect
+
+            collect.automatically(self.store, self.lane.functions, self._settings.max_size)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

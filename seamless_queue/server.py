@@ -8,6 +8,7 @@ workers ──events──▶ server ──▶ observer (what people see)
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import time
@@ -15,9 +16,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 from . import attempt, foreign, owner, processes, reclaim, scratch, sidecars, workdir
-from .broker import claims, reports, sessions
+from .broker import claims, reports, resources, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
+from .care.background import Collector
 from .channel import Message
 from .clerk import Clerk, functions_named
 from .doorbell import Doorbell
@@ -32,6 +34,8 @@ from .signals import STOP_SIGNALS, handled, waking
 from .store import Store, open_store
 from .watchers import RESCAN_SECONDS, FutureWatcher
 
+#: Why nothing is begun while the queue is paused.
+HELD = "the queue is paused; seamless-queue resume lets it go on"
 #: The safety net under lost rings.
 TICK_SECONDS = 1.0
 #: Signals that come closer together are one.
@@ -52,10 +56,12 @@ class Server:
         workers: int,
         observe: Callable[[Event], None],
         exit_when_idle: float | None = None,
+        offer: dict[str, int] | None = None,
     ) -> None:
         self._settings = settings
         self._functions = functions
         self._workers = workers
+        self._offered = {resources.CPUS: workers, **(offer or {})}
         self._observe = observe
         self._exit_when_idle = exit_when_idle
         self._selector = selectors.DefaultSelector()
@@ -97,7 +103,8 @@ class Server:
         stack.enter_context(handled(self._signals.append, *STOP_SIGNALS))
         with self._store.database.transaction() as connection:
             me = owner.current()
-            self.id = sessions.open_session(connection, SessionKind.QUEUE, me, self._bell.address, self._workers)
+            how = (SessionKind.QUEUE, me, self._bell.address, self._workers, json.dumps(self._offered))
+            self.id = sessions.open_session(connection, *how)
             self._worker_id = sessions.open_worker(connection, self.id, me)
         self._clerk = Clerk(self._store, self._worker_id, functions_named(self._functions))
         self._watcher = FutureWatcher(self._wake_myself)
@@ -106,9 +113,19 @@ class Server:
         self._selector.register(self._bell, selectors.EVENT_READ)
         self._selector.register(self._signal_end, selectors.EVENT_READ)
         stack.callback(self._selector.close)
+        self._offer = resources.Offer(self.id, self._offered, self._offered[resources.CPUS] < self._workers)
         configuration = Configuration(
-            self._settings.store, self._settings.durable, QUEUE_LANE, self.id, self._functions, -1
+            self._settings.store,
+            self._settings.durable,
+            QUEUE_LANE,
+            self.id,
+            self._functions,
+            -1,
+            offer=self._offered,
+            tight=self._offer.tight,
         )
+        self._collector = Collector(self._settings, self._clerk.functions)
+        stack.callback(self._collector.close)
         self._hooks = Hooks(self._settings, self._store, self.id, self._worker_id, self._bell.address)
         self._pool = WorkerPool(configuration, self._workers)
         self._start_workers()
@@ -164,6 +181,7 @@ class Server:
         if event == "started":
             self._observe(event_of(EventKind.STARTED, message))
         elif event == "ended":
+            member.doomed.pop(message["id"], None)
             self._observe(event_of(EventKind.ENDED, message))
         elif event == "failed":
             self._tell(EventKind.REQUEST_FAILED, f"#{message['request']} {message['error']}")
@@ -198,7 +216,7 @@ class Server:
         if self._paused:
             self._probe_disk()
         elif idle and self._mode is Mode.WORK:
-            ready = claims.ready_count(self._store.database, QUEUE_LANE, idle)
+            ready = resources.startable(self._store.database, self._offer, idle)
             if ready:
                 self._pool.wake(ready)
 
@@ -219,6 +237,7 @@ class Server:
             self._follow_up(self._clerk.leftovers())
             if self._pool.is_idle:
                 scratch.drop_unused(self._store, self._clerk.functions)
+            self._collector.look()
 
     def _watch_futures(self) -> None:
         """Look at the foreign .FUTUREs that requests of this store wait for."""
@@ -244,6 +263,7 @@ class Server:
 
     # -- the disk ---------------------------------------------------------------------------
     _paused: str | None = None
+    _held = False
     _waits_for_files = False
 
     def _pause_for(self, reason: str) -> None:
@@ -297,17 +317,28 @@ class Server:
         if not self._is_due("rung", TICK_SECONDS):
             return
         self._pool.check_busy()
+        self._pool.stop_canceled(claims.all_to_stop(self._store.database), STOP_SECONDS)
         self._tell_of_hooks()
         if self._pool.idle_count and claims.any_reserved(self._store.database, QUEUE_LANE):
             # A busy worker may sit on them for long: the woken one takes one back.
             self._pool.wake(1)
+        self._look_at_pause()
         if not self._draining and sessions.is_draining(self._store.database, self.id):
             self._draining = True
             self._tell(EventKind.DRAINING)
 
+    def _look_at_pause(self) -> None:
+        """Workers see for themselves that the queue is paused; people are told."""
+        held = resources.paused_since(self._store.database) is not None
+        if held != self._held:
+            self._held = held
+            self._tell(EventKind.PAUSED if held else EventKind.RESUMED, HELD if held else "")
+
     def _enforce_stop(self) -> None:
         if self._stop_deadline is not None and time.monotonic() > self._stop_deadline:
             self._pool.kill()
+        # Code that holds the interpreter does not even hear that it is to stop.
+        self._pool.kill_late()
 
     def _close(self) -> None:
         """Let the workers leave, then close the session; also after an error."""

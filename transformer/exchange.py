@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
@@ -21,12 +20,8 @@ from seamless_queue.errors import BufferError_, SeamlessError
 from seamless_queue.filesystems import unique_name
 from seamless_queue.store import Store
 
-from . import plain, provenance
+from . import provenance
 from .provenance import Read
-
-_CHECKSUM = re.compile(rb'"([0-9a-f]{64})"')
-#: What an identity holds that has a directory or another deep value among its inputs, or may have.
-_MAYBE_DEEP = re.compile(rb'"(?:deep|folder|mixed|module)')
 
 
 def needs(read: Read, checksum: str) -> Iterator[str]:
@@ -41,11 +36,6 @@ def result_buffers(read: Read, checksum: str, result: str) -> list[str]:
         return list(provenance.result_buffers(read, provenance.identity(read, checksum), result))
     except SeamlessError:
         return [result]
-
-
-def mentions(content: bytes) -> Iterable[bytes]:
-    """All checksums that a small buffer names, or seems to; for whom one too many does no harm."""
-    return (bytes.fromhex(found.decode()) for found in _CHECKSUM.findall(content))
 
 
 class Exported(NamedTuple):
@@ -165,14 +155,3 @@ def _write_row(spool: IO[bytes], row: Any) -> None:
 def export(store: Store, path: str, chosen: selection.Selection, *, with_upstream: bool = True) -> Exported:
     """Write the chosen results with all that belongs to them into an archive."""
     return Exporter(store, with_upstream=with_upstream).write(path, selection.jobs(store.database, chosen))
-
-
-def index_members(content: bytes) -> list[str]:
-    """The checksums that an index names, if it is one."""
-    try:
-        tree = plain.load(content)
-    except ValueError:
-        return []
-    from .kept import leaves_of
-
-    return list(leaves_of(tree))

@@ -14,7 +14,7 @@ from . import bash, directories, plain
 from .delivery import deliver
 from .keying import key
 
-__all__ = ["NAME", "deliver", "execute", "intake", "key", "needs", "spare"]
+__all__ = ["NAME", "deliver", "execute", "intake", "key", "mentions", "needs", "spare"]
 
 #: How a worker finds this module.
 NAME = __name__
@@ -41,6 +41,13 @@ def needs(store: Store, checksum: str) -> Iterator[str]:
 
     yield checksum
     yield from buffers(store.buffers.read, identity_of(store, checksum))
+
+
+def mentions(store: Store, content: bytes) -> Iterator[bytes]:
+    """The same from the content of an identity or specification, quickly, and maybe more than that."""
+    from .mentions import mentions as found_in
+
+    return found_in(store, content)
 
 
 def spare(store: Store, checksum: str, result: str) -> Iterator[str]:

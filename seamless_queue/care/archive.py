@@ -63,7 +63,8 @@ class Writer:
         self._buffers = self._bytes = 0
         try:
             stream = self._stack.enter_context(_compressing(path, self._temporary))
-            self._tar = self._stack.enter_context(tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT))
+            tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+            self._tar = self._stack.enter_context(tar)
         except BaseException:
             self.abandon()
             raise
@@ -127,7 +128,7 @@ def _compressing(path: str, temporary: str) -> Any:
     if path.endswith((".gz", ".tgz")):
         import gzip
 
-        return gzip.GzipFile("", "wb", 6, open(temporary, "xb"), mtime=0)  # noqa: SIM115
+        return gzip.GzipFile("", "wb", 6, open(temporary, "xb"), mtime=0)
     return open(temporary, "xb")
 
 

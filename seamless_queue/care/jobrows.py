@@ -42,8 +42,9 @@ INSERT_OUTPUT = "INSERT OR IGNORE INTO outputs (request_id, path, name, pending)
 
 Record = dict[str, Any]
 _ATTEMPT = (
-    "fence outcome exit_code error result stdout stderr started finished user_time system_time peak_memory environment"
-).split()
+    *("fence", "outcome", "exit_code", "error", "result", "stdout", "stderr", "started", "finished"),
+    *("user_time", "system_time", "peak_memory", "environment"),
+)
 _CHECKSUMS = ("result", "stdout", "stderr", "environment")
 _REQUEST = ("command", "directory", "project", "stage", "metavariables", "sidecars_only", "created", "finished")
 

@@ -1,4 +1,4 @@
-"""When a store was last tidied up by itself: the time stamp of a file in it, which whoever is about to do it touches."""
+"""When a store was last tidied up by itself: the time stamp of a file, which whoever is about to do it touches."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ def last_collection(store: str) -> float | None:
         return None
 
 
-def claim(store: str, pause: float = PAUSE_SECONDS) -> bool:
-    """Whether it is time, and this process is the one to do it. Two that ask at once may both be: that does no harm."""
+def is_due(store: str) -> bool:
+    """Whether it is time."""
     last = last_collection(store)
     # One from the future is a clock that was put back.
-    if last is not None and 0 <= time.time() - last < pause:
+    return last is None or not 0 <= time.time() - last < PAUSE_SECONDS
+
+
+def claim(store: str) -> bool:
+    """Whether it is time, and this process is the one to do it. Two that ask at once may both be: that does no harm."""
+    if not is_due(store):
         return False
     touch(store)
     return True

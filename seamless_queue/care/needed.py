@@ -1,0 +1,188 @@
+"""What must stay: what somebody has pinned, what live requests need, what sidecars name, what jobs are made of."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Protocol
+
+from ..broker.states import IS_LIVE, LIVE, JobState, Outcome, among
+from ..clerk import Functions
+from ..driver import Database
+from ..errors import BufferError_, SeamlessError
+from ..sidecars import CHECKSUM, INDEX, read_checksum
+from ..store import Store
+from .marks import Marks
+
+#: So many rows are looked at in one read transaction.
+STEP = 2000
+#: An index that somebody has pinned, or that an input is, is not larger.
+LARGEST_INDEX = 1 << 28
+
+LIVE_REQUESTS = f"""SELECT requests.id, requests.specification, jobs.checksum, jobs.result FROM requests
+    LEFT JOIN jobs ON jobs.id = requests.job_id
+    WHERE requests.id > ? AND requests.{among(*LIVE)} AND requests.{IS_LIVE} ORDER BY requests.id LIMIT ?"""
+LIVE_INPUTS = f"""SELECT dependencies.checksum FROM dependencies JOIN requests ON requests.id = dependencies.request_id
+    WHERE dependencies.checksum IS NOT NULL AND requests.{among(*LIVE)} AND requests.{IS_LIVE}"""
+UPLOADS = "SELECT checksum, path FROM uploads WHERE checksum > ? ORDER BY checksum LIMIT ?"
+UPLOADS_SINCE = "SELECT checksum, path FROM uploads WHERE created >= ?"
+CONTENT = "SELECT content FROM buffers WHERE checksum = ?"
+JOBS = f"""SELECT jobs.id, jobs.checksum, jobs.result, jobs.evicted IS NOT NULL, NOT jobs.{among(JobState.DONE)},
+    identity.content, results.content
+    FROM jobs LEFT JOIN buffers AS identity ON identity.checksum = jobs.checksum
+    LEFT JOIN buffers AS results ON results.checksum = jobs.result
+    WHERE jobs.id > ? ORDER BY jobs.id LIMIT ?"""
+ATTEMPTS = f"""SELECT attempts.id, attempts.result, attempts.stdout, attempts.stderr FROM attempts
+    JOIN jobs ON jobs.id = attempts.job_id
+    WHERE attempts.id > ? AND (jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})
+    ORDER BY attempts.id LIMIT ?"""
+SPECIFICATIONS = "SELECT id, specification FROM requests WHERE id > ? AND specification IS NOT NULL ORDER BY id LIMIT ?"
+OUTPUTS_OF = """SELECT outputs.path FROM outputs JOIN requests ON requests.id = outputs.request_id
+    WHERE requests.job_id = ? AND outputs.pending = 0"""
+OUTPUTS = """SELECT request_id, path FROM outputs WHERE request_id > ? AND pending = 0
+    ORDER BY request_id LIMIT ?"""
+
+_CHECKSUM = re.compile(rb'"([0-9a-f]{64})"')
+
+
+class Meaning(Protocol):
+    """What gives the bytes of identities a meaning: a module with these functions."""
+
+    def mentions(self, store: Store, content: bytes) -> Iterable[bytes]:
+        """What a job needs, by the content of its identity or specification; maybe more."""
+
+    def essence(self, content: bytes) -> Iterable[bytes]:
+        """What tells what a job is, without its inputs."""
+
+    def makes_index(self, content: bytes) -> bool:
+        """Whether its result names further buffers."""
+
+
+def live(store: Store, functions: Functions, marks: Marks) -> None:
+    """Mark what requests that have not ended need, and what somebody has pinned."""
+    last = 0
+    while rows := store.database.rows(LIVE_REQUESTS, (last, STEP)):
+        for _, specification, identity, result in rows:
+            marks.add(each for each in (specification, identity, result) if each)
+            for checksum in filter(None, (specification, identity)):
+                marks.add(mentions_of(store, functions, checksum))
+        last = rows[-1][0]
+    marks.add(row[0] for row in store.database.rows(LIVE_INPUTS))
+    pinned(store, marks)
+
+
+def pinned(store: Store, marks: Marks) -> None:
+    """Mark what was uploaded, and what uploaded directories name."""
+    last = b""
+    while rows := store.database.rows(UPLOADS, (last, STEP)):
+        marks.add(each for row in rows for each in of_upload(store, row[0]))
+        last = rows[-1][0]
+
+
+def of_upload(store: Store, checksum: bytes) -> Iterator[bytes]:
+    """An upload, and what it names if it is the index of a directory."""
+    yield checksum
+    yield from named_in(index_content(store, checksum))
+
+
+def mentions_of(store: Store, meaning: Meaning | Functions, identity: bytes) -> list[bytes]:
+    """What a job needs, by its identity or specification; nothing if that is not there."""
+    with suppress(BufferError_):
+        return list(meaning.mentions(store, store.buffers.read(identity.hex())))
+    return []
+
+
+def index_content(store: Store, checksum: bytes) -> bytes:
+    """The content of a buffer if it may be an index, else nothing."""
+    row = store.database.row(CONTENT, (checksum,))
+    if row is not None:
+        return bytes(row[0])
+    path = store.buffers.path(checksum.hex())
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_INDEX or (first := file.read(1)) not in (b"{", b"["):
+                return b""
+            return first + file.read()
+    except OSError:
+        return b""
+
+
+def named_in(content: bytes) -> list[bytes]:
+    """All checksums that a text names."""
+    return [bytes.fromhex(found.decode()) for found in _CHECKSUM.findall(content)]
+
+
+# -- sidecars ---------------------------------------------------------------------------------
+def of_sidecars(database: Database, job_id: int) -> set[bytes]:
+    """What the sidecars of a job's outputs name now."""
+    return {each for (path,) in database.rows(OUTPUTS_OF, (job_id,)) for each in of_sidecar(os.fsdecode(path))}
+
+
+def of_sidecar(path: str) -> Iterator[bytes]:
+    """What the sidecars of one path name now; nothing if there are none."""
+    with suppress(OSError, SeamlessError):
+        checksum = read_checksum(path)
+        if checksum is None:
+            return
+        yield bytes.fromhex(checksum)
+        with open(path + INDEX, "rb") as file:
+            yield from named_in(file.read())
+
+
+def all_sidecars(database: Database, marks: Marks) -> None:
+    """Mark what the sidecars of all outputs and uploads name now."""
+    last = 0
+    while rows := database.rows(OUTPUTS, (last, STEP)):
+        for _, path in rows:
+            if os.path.lexists(os.fsdecode(path) + CHECKSUM):
+                marks.add(of_sidecar(os.fsdecode(path)))
+        # The rows of a request may be cut in two: its last ones are read again.
+        last = rows[-1][0] if len(rows) < STEP or rows[0][0] == rows[-1][0] else rows[-1][0] - 1
+
+
+# -- everything -------------------------------------------------------------------------------
+class Position:
+    """How far the rows have been looked at, by table."""
+
+    def __init__(self) -> None:
+        self.job = self.attempt = self.request = 0
+
+
+def everything(store: Store, meaning: Meaning, marks: Marks, since: Position, *, inputs: bool = True) -> None:
+    """Mark what all jobs are made of, and what they have made, from a position on, which moves on.
+
+    Without `inputs`: the inputs only of those jobs that may have to run again, because their results are not there.
+    """
+    while rows := store.database.rows(JOBS, (since.job, STEP)):
+        for row in rows:
+            marks.add(_of_job(store, meaning, row, inputs))
+        since.job = rows[-1][0]
+    while rows := store.database.rows(ATTEMPTS, (since.attempt, STEP)):
+        marks.add(each for row in rows for each in row[1:] if each)
+        since.attempt = rows[-1][0]
+    while rows := store.database.rows(SPECIFICATIONS, (since.request, STEP)):
+        for _, specification in rows:
+            marks.add([specification, *(mentions_of(store, meaning, specification) if inputs else ())])
+        since.request = rows[-1][0]
+
+
+def _of_job(store: Store, meaning: Meaning, row: Any, inputs: bool) -> Iterator[bytes]:
+    _, checksum, result, is_evicted, is_open, content, index = row
+    yield checksum
+    content = bytes(content) if content is not None else index_content(store, checksum)
+    if inputs or is_evicted or is_open:
+        yield from meaning.mentions(store, content)
+    else:
+        yield from meaning.essence(content)
+    if result is None:
+        return
+    makes_index = meaning.makes_index(content)
+    if not is_evicted:
+        yield result
+        if makes_index:
+            yield from named_in(bytes(index) if index is not None else index_content(store, result))
+    elif makes_index:
+        # It tells what there was.
+        yield result
