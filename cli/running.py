@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import click
 
+from seamless.transformer.commandline import CommandPlan
 from seamless.transformer.context import submitters_environment
 from seamless.transformer.localfiles import LocalFiles
 from seamless.transformer.submission import Submitter, Wishes
@@ -18,10 +19,11 @@ from seamless_queue.errors import BufferError_, RequestFailed, SeamlessError
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store, open_store
 
+from .confirming import confirm, most_outputs, most_uploads
 from .entry import speaker
 from .replaying import NAME, replay
-from .runoptions import RunOptions, most_outputs, most_uploads
-from .waiting import hint_at_server, waits
+from .runoptions import RunOptions
+from .waiting import hint_at_server, waits, warn_of_resources
 
 
 def run(options: RunOptions) -> int:
@@ -47,7 +49,7 @@ def _run(store: Store, options: RunOptions) -> int:
     if options.verbose and request.identity is not None:
         say(f"transformation {request.identity.checksum}")
     if options.dry:
-        return _dry(request)
+        return _dry(store, request, plan, staged, options)
     if options.qsubmit:
         return _queue(store, submitter, request, staged, options)
     return _inline(store, submitter, request, staged, options)
@@ -67,6 +69,7 @@ def make_submitter(store: Store, files: LocalFiles, directory: str, options: Run
         project=options.project or settings.project,
         stage=options.stage or settings.stage,
         scratch=options.scratch,
+        resources=options.resources,
     )
     environment = submitters_environment()
     return Submitter(store, files, directory, environment, wishes, confirmation(options))
@@ -76,31 +79,7 @@ def confirmation(options: RunOptions) -> Callable[[int, int], None] | None:
     """How to ask before many or large files are kept."""
     if options.yes:
         return None
-    most_files, most_bytes = most_uploads()
-
-    def confirm(count: int, size: int) -> None:
-        if count <= most_files and size <= most_bytes:
-            return
-        what = f"upload of {count} file{'s' if count > 1 else ''}, total {_readable(size)}"
-        if options.no:
-            raise SeamlessError(f"cannot confirm {what}; use -y to allow it")
-        if not _ask(f"Confirm {what}? (y/[n])? "):
-            raise SeamlessError(f"{what} was not confirmed; nothing was run")
-
-    return confirm
-
-
-def _ask(question: str) -> bool:
-    click.echo(question, nl=False, err=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _readable(size: int) -> str:
-    value, units = float(size), ["B", "KB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.2f} {units[0]}"
+    return lambda count, size: confirm("upload", count, size, most_uploads(), no=options.no)
 
 
 def read_stdin(store: Store, staged: Staged) -> str:
@@ -108,9 +87,25 @@ def read_stdin(store: Store, staged: Staged) -> str:
     return store.buffers.stage_stream(sys.stdin.fileno(), staged)
 
 
-def _dry(request: NewRequest) -> int:
+def _dry(store: Store, request: NewRequest, plan: CommandPlan, staged: Staged, options: RunOptions) -> int:
     if request.identity is None:
         raise SeamlessError("the identity is not known before the jobs have run that write its inputs")
+    if options.upload or options.job_directory is not None:
+        # What a job directory is made of must be there; a large file is in any case.
+        with store.database.transaction() as connection:
+            staged.write(connection)
+    if options.job_directory is not None:
+        from seamless.transformer import jobdirectory
+        from seamless.transformer.replay import Dunder
+
+        jobdirectory.write(
+            store,
+            request.identity.checksum,
+            options.job_directory,
+            dunder=Dunder(plan.metavariables, plan.directories),
+            meta={"__direct_print__": True} if options.direct_print else {},
+            sidecar=options.upload,
+        )
     click.echo(request.identity.checksum)
     return 0
 
@@ -127,6 +122,8 @@ def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Stag
         state, error = reports.request_state(store.database, submitted[0].request_id)
         if state is RequestState.FAILED:
             raise RequestFailed(error)
+    if submitted[0].result is None:
+        warn_of_resources(store, request.resources, say)
     hint = hint_at_server(store) if sys.stderr.isatty() else None
     if hint is not None and submitted[0].result is None:
         say(hint)

@@ -11,9 +11,6 @@ from seamless.transformer.commandline import CommandPlan, Mapping, PlanOptions, 
 from seamless.transformer.commandline.model import Files
 from seamless_queue import settings
 
-#: Above these, keeping files wants a yes.
-MAX_FILES, MAX_BYTES = 10_000, 10_000_000_000
-
 
 class RunOptions(NamedTuple):
     """The command line of `seamless-run`."""
@@ -53,6 +50,10 @@ class RunOptions(NamedTuple):
     retries: int
     priority: int
     refresh: bool
+    cpus: int | None
+    memory: str | None
+    gpus: int | None
+    slots: tuple[str, ...]
     store: str | None
     digest: str | None
     durable: bool
@@ -108,6 +109,17 @@ class RunOptions(NamedTuple):
         return plan_words(self.command, options, files, check=bash_accepts)
 
     @property
+    def resources(self) -> str | None:
+        """What the command needs of a server, as the queue keeps it; None for nothing in particular."""
+        if self.cpus is None and self.memory is None and not self.gpus and not self.slots:
+            return None
+        from seamless_queue.broker.resources import encode
+
+        from .resourceoptions import amounts
+
+        return encode(amounts(self.cpus, self.memory, self.gpus, self.slots))
+
+    @property
     def label(self) -> str:
         """The command, for people."""
         return " ".join(self.command)
@@ -131,23 +143,3 @@ def bash_accepts(text: str) -> bool:
     from seamless_queue.processes import exit_status
 
     return exit_status(["bash", "-n", "-c", text]) == 0
-
-
-def most_uploads() -> tuple[int, int]:
-    """How many files and bytes may be kept without a yes."""
-    return _number("SEAMLESS_MAX_UPLOAD_FILES", MAX_FILES), _number("SEAMLESS_MAX_UPLOAD_SIZE", MAX_BYTES)
-
-
-def most_outputs() -> int:
-    """How many outputs may be written in spite of a no; of more, only the sidecars are."""
-    return _number("SEAMLESS_MAX_DOWNLOAD_FILES", MAX_FILES)
-
-
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
-    if not text:
-        return default
-    try:
-        return int(text)
-    except ValueError:
-        raise click.UsageError(f"{name} is {text!r}, not a whole number") from None

@@ -125,6 +125,22 @@ def copy_descriptor(source: int, target: int, size: int) -> None:
         done += step
 
 
+def copy_part(source: int, target: int, offset: int, size: int) -> int:
+    """Copy so many bytes from one place to the same place; how many there were."""
+    done = 0
+    while done < size:
+        try:
+            step = os.copy_file_range(source, target, size - done, offset + done, offset + done)
+        except (OSError, AttributeError) as exc:
+            if is_disk_full(exc):
+                raise
+            step = os.pwrite(target, os.pread(source, min(size - done, 1 << 20), offset + done), offset + done)
+        if step == 0:
+            break
+        done += step
+    return done
+
+
 def _copy_by_hand(source: int, target: int) -> None:
     import shutil
 

@@ -6,7 +6,9 @@ the file system's time grain would leave the same status behind.
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 
 from .driver import Database
 
@@ -15,9 +17,13 @@ GRAIN_NS = 20_000_000
 #: FAT and old HFS+ count whole (even) seconds.
 COARSE_GRAIN_NS = 2_000_000_000
 SECOND_NS = 1_000_000_000
+#: So many files are asked for at once.
+MANY = 5000
 
 LOOKUP = """SELECT checksum FROM stat_cache
     WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?"""
+LOOKUP_MANY = """SELECT device, inode, size, mtime_ns, ctime_ns, checksum FROM stat_cache
+    WHERE device = ? AND inode IN (SELECT value FROM json_each(?))"""
 RECORD = (
     "INSERT OR REPLACE INTO stat_cache (device, inode, size, mtime_ns, ctime_ns, checksum) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -31,6 +37,19 @@ def lookup(database: Database, status: os.stat_result) -> str | None:
     return row[0].hex() if row else None
 
 
+def lookup_many(database: Database, statuses: Sequence[os.stat_result]) -> list[str | None]:
+    """The same for many files, in a few questions."""
+    known: dict[tuple[int, ...], str] = {}
+    for begin in range(0, len(statuses), MANY):
+        asked: dict[int, list[int]] = {}
+        for status in statuses[begin : begin + MANY]:
+            asked.setdefault(_signed(status.st_dev), []).append(_signed(status.st_ino))
+        for device, inodes in asked.items():
+            for row in database.rows(LOOKUP_MANY, (device, json.dumps(inodes))):
+                known[tuple(row[:-1])] = row[-1].hex()
+    return [known.get(_signature(status)) for status in statuses]
+
+
 def entry(status: os.stat_result, hashing_began_ns: int, checksum: str) -> Entry | None:
     """What to record for a file that had `status` before hashing began; None if it cannot be trusted."""
     coarse = status.st_mtime_ns % SECOND_NS == 0 and status.st_ctime_ns % SECOND_NS == 0
@@ -38,6 +57,18 @@ def entry(status: os.stat_result, hashing_began_ns: int, checksum: str) -> Entry
     if max(status.st_mtime_ns, status.st_ctime_ns) > limit:
         return None
     return (*_signature(status), bytes.fromhex(checksum))
+
+
+def record(database: Database, entries: Sequence[Entry]) -> None:
+    """Write entries down, in a transaction of their own."""
+    if entries:
+        with database.transaction() as connection:
+            connection.executemany(RECORD, entries)
+
+
+def is_unchanged(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether a file is, as far as its status can tell, what it was before."""
+    return _signature(before)[1:] == _signature(after)[1:]
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int, int, int]:

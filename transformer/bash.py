@@ -6,6 +6,7 @@ import os
 import stat
 from typing import Any
 
+from seamless_queue.broker.resources import VISIBLE_DEVICES
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.clerk import Host
@@ -28,10 +29,12 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     context = bashrun.context_of(store, running)
     with host.workplace.prepared() as directory:
         job = f"{directory}/{JOB}"
-        _materialise(store, transformation, job)
+        materialise(store, transformation, job)
         _make_directories(context, job)
         variables = _variables(store, transformation)
         environment = bashrun.environment_of(context, variables, host.workplace.mark(store.id))
+        if running.devices is not None:
+            environment[VISIBLE_DEVICES.encode()] = running.devices.encode()
         code = store.buffers.read(transformation.code)
         stdin = _stdin(store, transformation, directory)
         with host.minding(python=False):
@@ -44,7 +47,8 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
         return finished._replace(environment=record)
 
 
-def _materialise(store: Store, transformation: Transformation, job: str) -> None:
+def materialise(store: Store, transformation: Transformation, job: str) -> None:
+    """Write the inputs of a command into a directory."""
     for name, checksum in transformation.directories.items():
         path = f"{job}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -133,14 +137,18 @@ def _result(store: Store, transformation: Transformation, directory: str, staged
     if transformation.plain_stdout:
         return Kept(store.buffers.adopt(f"{directory}/stdout", staged))
     index: directories.Index = {}
+    inner = []
     for name in transformation.captures:
         path = _place(directory, name)
         if os.path.isdir(path):
-            directories.put(index, name, directories.adopt(store, path, staged))
+            inside = directories.adopt(store, path, staged)
+            # Its sidecar will tell this checksum, by which it can be had again.
+            inner.append(store.buffers.stage(plain.dump(inside), staged))
+            directories.put(index, name, inside)
         else:
             executable = bool(os.stat(path).st_mode & stat.S_IXUSR)
             directories.put(index, name, directories.adopt_file(store, path, staged), executable=executable)
-    return Kept(store.buffers.stage(plain.dump(index), staged), directories.members(index))
+    return Kept(store.buffers.stage(plain.dump(index), staged), (*inner, *directories.members(index)))
 
 
 def _kept_stdout(

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from seamless_queue import statcache
 from seamless_queue.digest import is_checksum
 from seamless_queue.errors import SeamlessError
 from seamless_queue.sidecars import is_sidecar
@@ -42,56 +43,75 @@ class Found(NamedTuple):
     status: os.stat_result | None
 
     @property
+    def size(self) -> int:
+        """The bytes of a file."""
+        return 0 if self.status is None else self.status.st_size
+
+    @property
     def is_executable(self) -> bool:
         """Whether it is a file that its owner may execute."""
         return self.status is not None and bool(self.status.st_mode & stat.S_IXUSR)
 
 
 # -- what lies in a directory -----------------------------------------------------------------
-def survey(directory: str) -> list[Found]:
+def survey(directory: str, store: str | None = None) -> list[Found]:
     """All files below a directory, and the empty directories.
 
-    SeamlessError for what is neither file nor directory, and for a link back into its own parents.
+    SeamlessError for what is neither file nor directory, for a link back into its own parents, and for the store.
     """
     found: list[Found] = []
-    _survey(directory, "", frozenset(), found)
+    _survey(directory, "", frozenset(), None if store is None else _place(store), found)
     return found
 
 
-def _survey(directory: str, prefix: str, above: frozenset[tuple[int, int]], found: list[Found]) -> None:
+def _place(directory: str) -> tuple[int, int]:
     status = os.stat(directory)
-    here = (status.st_dev, status.st_ino)
+    return status.st_dev, status.st_ino
+
+
+def _survey(
+    directory: str, prefix: str, above: frozenset[tuple[int, int]], store: tuple[int, int] | None, found: list[Found]
+) -> None:
+    here = _place(directory)
     if here in above:
         raise SeamlessError(f"{directory} links back to a directory above it; remove the link")
+    if here == store:
+        # Opening its database here would drop the locks on it.
+        raise SeamlessError(f"{directory} is the store itself; leave it out")
     with os.scandir(directory) as entries:
         inside = sorted(entries, key=lambda entry: entry.name)
     before = len(found)
     for entry in inside:
         name = prefix + entry.name
         if entry.is_dir():
-            _survey(entry.path, name + "/", above | {here}, found)
+            _survey(entry.path, name + "/", above | {here}, store, found)
         elif not is_sidecar(entry.name):
-            found.append(Found(name, entry.path, _status(entry)))
+            found.append(Found(name, entry.path, _status(entry.path, entry.stat)))
     if prefix and len(found) == before:
         found.append(Found(prefix[:-1], directory, None))
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result:
+def look_at(path: str) -> Found:
+    """A single file; SeamlessError if it is none."""
+    return Found(os.path.basename(path), path, _status(path, lambda: os.stat(path)))
+
+
+def _status(path: str, look: Callable[[], os.stat_result]) -> os.stat_result:
     try:
-        status = entry.stat()
+        status = look()
     except FileNotFoundError:
-        raise SeamlessError(_why_missing(entry.path)) from None
+        raise SeamlessError(_why_missing(path)) from None
     except OSError as exc:
-        raise SeamlessError(f"{entry.path}: {exc.strerror}") from exc
+        raise SeamlessError(f"{path}: {exc.strerror}") from exc
     if not stat.S_ISREG(status.st_mode):
-        raise SeamlessError(f"{entry.path} is neither a file nor a directory; leave it out")
+        raise SeamlessError(f"{path} is neither a file nor a directory; leave it out")
     return status
 
 
 def _why_missing(path: str) -> str:
     if os.path.islink(path):
         return f"{path} links to {os.readlink(path)}, which is not there; remove the link or restore the file"
-    return f"{path} went away while its directory was read; run again when its writer is done"
+    return f"{path} went away just now; run again when its writer is done"
 
 
 def walk(directory: str) -> Iterator[tuple[str, str]]:
@@ -102,8 +122,20 @@ def walk(directory: str) -> Iterator[tuple[str, str]]:
 # -- keeping one ------------------------------------------------------------------------------
 def stage(store: Store, directory: str, staged: Staged) -> Index:
     """Keep all files of a user's directory as they are now; their index."""
-    found = survey(directory)
-    return index_of(found, (store.buffers.stage_file(file.path, staged) for file in found if file.status is not None))
+    found = survey(directory, store.path)
+    return index_of(found, stage_files(store, found, staged))
+
+
+def stage_files(store: Store, found: Sequence[Found], staged: Staged) -> Iterator[str]:
+    """Keep the files among what was found, as they are now; their checksums in the same order."""
+    statuses = [entry.status for entry in found if entry.status is not None]
+    known = statcache.lookup_many(store.database, statuses)
+    present = store.buffers.present(checksum for checksum in known if checksum is not None)
+    entries = (entry for entry in found if entry.status is not None)
+    for entry, checksum in zip(entries, known, strict=True):
+        if checksum is None or checksum not in present:
+            checksum = store.buffers.stage_file(entry.path, staged, unknown=entry.status if checksum is None else None)
+        yield checksum
 
 
 def adopt(store: Store, directory: str, staged: Staged) -> Index:

@@ -280,7 +280,7 @@ def test_a_file_that_changes_once_while_it_is_read_is_read_again(
     path.write_bytes(LARGE)
     copy, later = store.buffers._copy_in, LARGE[::-1] + b"more"
 
-    def change(source: str, staged: Staged) -> str:
+    def change(source: str, staged: Staged, _: object) -> str:
         checksum = copy(source, staged)
         if path.read_bytes() == LARGE:
             path.write_bytes(later)
@@ -299,7 +299,7 @@ def test_a_file_that_keeps_changing_is_an_error_and_what_was_kept_is_whole(
     path.write_bytes(LARGE)
     copy = store.buffers._copy_in
 
-    def change(source: str, staged: Staged) -> str:
+    def change(source: str, staged: Staged, _: object) -> str:
         checksum = copy(source, staged)
         with path.open("ab") as file:
             file.write(b"more")
