@@ -22,6 +22,7 @@ from .entry import say, speaker
 from .replaying import NAME
 from .running import make_submitter
 from .runoptions import RunOptions, bash_accepts
+from .waiting import warn_of_resources
 
 #: How many requests share a transaction at most; it stays short enough for workers to get in between.
 FLUSH_REQUESTS = 500
@@ -39,6 +40,7 @@ def submit_batch(options: RunOptions) -> int:
                 batch.add(number, line)
         finally:
             batch.flush()
+        warn_of_resources(store, options.resources, speaker(NAME, options.quiet))
         if options.verbose:
             speaker(NAME, options.quiet)(f"{batch.count} requests submitted")
         return 1 if batch.failed else 0

@@ -1,4 +1,4 @@
-"""`seamless-queue`: the server that runs queued commands."""
+"""`seamless-queue`: the server that runs queued commands, and the control of what is queued."""
 
 from __future__ import annotations
 
@@ -6,18 +6,39 @@ import os
 
 import click
 
+from . import queueverbs
 from .entry import CONTEXT, debug_option, digest_option, durable_option, program, store_option, version_option
 
 EPILOG = """\b
 Examples:
   seamless-queue --workers 8 &
-  seamless-queue --quiet --log-file queue.log &
+  seamless-queue --cpus 16 --memory 60G --slot license=1 &
   seamless-queue --exit-when-idle 60
+  seamless-queue pause
+  seamless-queue cancel 12 counts.txt
+  seamless-queue retry --failed
 """
+NAME = "seamless-queue"
 
 
-@click.command("seamless-queue", context_settings=CONTEXT, epilog=EPILOG)
+@click.group(
+    NAME,
+    context_settings=CONTEXT,
+    epilog=EPILOG,
+    invoke_without_command=True,
+    subcommand_metavar="[pause | resume | cancel JOB… | retry JOB… | priority N JOB…]",
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many commands run at once [processors].")
+@click.option(
+    "--cpus", type=click.IntRange(min=1), metavar="N", help="Processors for jobs, which take 1 each [workers]."
+)
+@click.option("--memory", metavar="SIZE", help="Memory for jobs that say what they need [the machine's].")
+@click.option(
+    "--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs for jobs that ask for them [those there are]."
+)
+@click.option(
+    "--slot", "slots", metavar="NAME=N", multiple=True, help="So many jobs of the store may use NAME at once."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.option("--log-file", type=click.Path(dir_okay=False), metavar="FILE", help="Append every line to FILE as well.")
@@ -32,8 +53,37 @@ Examples:
 @durable_option
 @debug_option
 @version_option
-def command(
+@click.pass_context
+def command(context: click.Context, **given: object) -> int:
+    """Run the commands that `seamless-run --qsubmit` submits to the store.
+
+    Ctrl-C (or SIGTERM) once: finish what runs, then stop. Twice: stop at once; unfinished commands
+    stay in the queue. Several servers on one store share its work.
+
+    With a command, no server is started: it controls what is queued, whether servers run or not.
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = _store_for(context, given)
+        return 0
+    return _serve(**given)  # type: ignore[arg-type]
+
+
+def _store_for(context: click.Context, given: dict[str, object]) -> str | None:
+    """The store that was named before the verb; options of the server have no meaning there."""
+    for name, value in given.items():
+        if name != "store" and value not in (None, False, ()):
+            option = next(one.opts[-1] for one in context.command.params if one.name == name)
+            raise click.UsageError(f"{option} is for a server, not for {context.invoked_subcommand}")
+    store = given["store"]
+    return None if store is None else str(store)
+
+
+def _serve(
     workers: int | None,
+    cpus: int | None,
+    memory: str | None,
+    gpus: int | None,
+    slots: tuple[str, ...],
     quiet: bool,
     verbose: bool,
     log_file: str | None,
@@ -42,20 +92,18 @@ def command(
     digest: str | None,
     durable: bool,
 ) -> int:
-    """Run the commands that `seamless-run --qsubmit` submits to the store.
-
-    Ctrl-C (or SIGTERM) once: finish what runs, then stop. Twice: stop at once; unfinished commands
-    stay in the queue. Several servers on one store share its work.
-    """
-    from seamless.transformer.functions import NAME
-    from seamless_queue import settings
+    from seamless.transformer.functions import NAME as FUNCTIONS
+    from seamless_queue import machine, settings
     from seamless_queue.server import Server
 
+    from .resourceoptions import amounts
     from .serverlog import ServerLog
 
+    offer = {**machine.offer(), **amounts(cpus, memory, gpus, slots)}
     with ServerLog(quiet=quiet, verbose=verbose, path=log_file) as log:
         count = workers or _processors()
-        Server(settings.load(store, digest, durable=durable), NAME, count, log.show, exit_when_idle).run()
+        settled = settings.load(store, digest, durable=durable)
+        Server(settled, FUNCTIONS, count, log.show, exit_when_idle, offer).run()
     return 0
 
 
@@ -66,7 +114,9 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-main = program(command, "seamless-queue")
+for verb in queueverbs.VERBS:
+    command.add_command(verb)
+main = program(command, NAME)
 
 if __name__ == "__main__":
     main()

@@ -90,6 +90,12 @@ Examples:
 )
 @click.option("--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Run a failing command again.")
 @click.option("--priority", type=int, default=0, metavar="N", help="Higher is earlier [0].")
+@click.option("--cpus", type=click.IntRange(min=0), metavar="N", help="Processors that the command uses [1].")
+@click.option("--memory", metavar="SIZE", help="Memory that the command needs, such as 500M or 4GiB.")
+@click.option("--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs that the command gets to itself.")
+@click.option(
+    "--slot", "slots", metavar="NAME[=N]", multiple=True, help="Slots that the command needs, such as license=1."
+)
 @click.option("--refresh", is_flag=True, help="Run again although the result is known; say if it differs.")
 @store_option
 @digest_option

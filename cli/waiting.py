@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from seamless_queue.broker.records import NewRequest
 from seamless_queue.store import Store
@@ -31,3 +32,14 @@ def hint_at_server(store: Store) -> str | None:
     if sessions.queue_addresses(store.database):
         return None
     return "no queue server runs: start one with seamless-queue"
+
+
+def warn_of_resources(store: Store, resources: str | None, say: Callable[[str], object]) -> None:
+    """Say so if servers run, but none can ever start what was submitted."""
+    if resources is None:
+        return
+    from seamless_queue.broker.resources import lacking
+
+    lacks = lacking(store.database, resources)
+    if lacks is not None:
+        say(f"warning: the command {lacks}; it waits until a server offers that")

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from . import doorbell, reclaim
-from .broker import reports, sessions
+from .broker import reports, resources, sessions
 from .broker.sessions import LiveSession, SessionKind
 from .broker.work import Counts, Failure
 from .filesystems import is_disk_full
 from .settings import Settings
 from .store import Store, exists
 
+#: Why a paused queue does not end.
+HELD = "the queue is paused: seamless-queue resume"
 #: A server that was started a moment ago has so long to appear.
 START_SECONDS = 3.0
 #: How often the state is looked at.
@@ -123,7 +125,8 @@ def _watch(store: Store, show: Callable[[Progress], None], deadline: float | Non
         began = time.monotonic()
         counts = reports.counts(store.database)
         most = max(most, counts.live)
-        paused = next((server.paused for server in servers if server.paused), full)
+        held = HELD if resources.paused_since(store.database) is not None else None
+        paused = next((server.paused for server in servers if server.paused), full or held)
         show(Progress(most - counts.live, most, counts, paused))
         now = time.monotonic()
         if deadline is not None and now >= deadline:

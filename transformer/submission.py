@@ -46,6 +46,8 @@ class Wishes(NamedTuple):
     stage: str | None = None
     #: the bytes of the result need not be kept: of its files there are only sidecars
     scratch: bool = False
+    #: what the job needs of a server, as JSON (seamless_queue.broker.resources)
+    resources: str | None = None
 
 
 #: Asked before new files are kept: how many, how many bytes; an answer of no is an error.
@@ -108,6 +110,7 @@ class Submitter:
             project=wishes.project,
             stage=wishes.stage,
             scratch=wishes.scratch,
+            resources=wishes.resources,
             metavariables=to_remember(plan.metavariables, plan.directories),
         )
 
