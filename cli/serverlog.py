@@ -97,7 +97,7 @@ def describe(event: Event, verbose: bool = False) -> str:
 def _remark(event: Event) -> str:
     """What went wrong, and what that means for others."""
     remarks = [event.text]
-    if event.again:
+    if event.again and event.outcome is not Outcome.CANCELED:
         remarks.append("will be run again")
     if event.failed > 1:
         remarks.append(f"{event.failed - 1} more requests fail with it")

@@ -12,6 +12,7 @@ from .lane import Lane, Ticket
 
 if TYPE_CHECKING:
     from .pythonsession import PythonSession
+    from .streams import CapturedStreams
 
 
 class Parentless:
@@ -22,7 +23,7 @@ class Parentless:
         return nullcontext()
 
     @property
-    def streams(self) -> None:
+    def streams(self) -> CapturedStreams | None:
         """Output goes where the process's own goes."""
 
     def before_nested(self) -> None:

@@ -12,21 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from . import attempt, foreign, owner, processes, reclaim, sidecars
 from .broker import claims, progress, reports, sessions, submissions
 from .broker.sessions import RENEW_SECONDS, SessionKind
 from .broker.states import LIVE, Outcome, RequestState
-from .broker.work import Running
+from .broker.work import Finished, Running
 from .clerk import Clerk, Functions
 from .doorbell import Doorbell
 from .errors import DiskFull
 from .hosts import Parentless
 from .lane import Lane, Ticket
+from .signals import Overdue, limited
 from .staged import Staged
 from .store import Store
 from .workdir import Workplace
+
+if TYPE_CHECKING:
+    from .streams import CapturedStreams
 
 #: How often a waiting session looks around although nobody rang.
 LOOK_SECONDS = 0.5
@@ -101,6 +105,7 @@ class InlineSession(Parentless):
         self._current: Running | None = None
         self._renewed = self._reclaimed = time.monotonic()
         self._ran = False
+        self._streams: CapturedStreams | None = None
         #: whether standard output is shown while the command runs although it is the result
         self.shows_result = False
 
@@ -141,7 +146,10 @@ class InlineSession(Parentless):
         if self._current is None:
             return False
         running, staged = self._current, Staged()
-        finished = attempt.execute(self.store, self.functions, running, self, staged)
+        try:
+            finished = attempt.execute(self.store, self.functions, running, self, staged)
+        except Overdue:
+            finished = Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s")
         self._audience.look()
         with self.store.database.transaction() as connection:
             finished, consequences = attempt.publish(connection, self.id, self.worker_id, running, finished, staged)
@@ -198,6 +206,25 @@ class InlineSession(Parentless):
             if self._is_reclaim_due():
                 self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
                 self.lane.take_over()
+
+    @contextmanager
+    def minding(self, *, python: bool) -> Iterator[None]:
+        """Python code has its time, which a command's own wait minds by itself."""
+        running = self._current
+        if not python or running is None or running.timeout is None or len(self.lane.executing) > 0:
+            yield
+            return
+        with limited(running.timeout):
+            yield
+
+    @property
+    def streams(self) -> CapturedStreams:
+        """Made when Python code runs here for the first time: what it prints is kept, as a command's output is."""
+        if self._streams is None:
+            from .streams import CapturedStreams
+
+            self._streams = CapturedStreams(self.store.work)
+        return self._streams
 
     @contextmanager
     def recomputing(self) -> Iterator[None]:

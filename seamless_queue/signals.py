@@ -49,6 +49,25 @@ def interrupting() -> Iterator[None]:
         yield
 
 
+class Overdue(BaseException):
+    """The time is over that code in this thread had; not an Exception, so that nothing swallows it."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise Overdue inside the block after so long; in the main thread."""
+
+    def interrupt(_number: int) -> None:
+        raise Overdue
+
+    with handled(interrupt, signal.SIGALRM):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 @contextmanager
 def waking() -> Iterator[int]:
     """A descriptor that becomes readable when any handled signal arrives."""

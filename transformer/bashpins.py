@@ -28,11 +28,10 @@ _ESCAPE = "./"
 def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, staged: Staged) -> Finished:
     """Run the code of an identity; SeamlessError if an argument cannot be had, or cannot be written."""
     lock, workplace = host.lane.lock, host.workplace
-    arguments = list(_arguments(fields))
+    arguments = arguments_of(fields)
     with workplace.prepared() as directory:
         variables: dict[bytes, bytes | None] = {}
-        # Directories first: a file may be put into one.
-        for argument in sorted(arguments, key=lambda argument: not argument.is_directory):
+        for argument in arguments:
             with lock:
                 # Also where it is None: what the submitter has under this name is not the argument.
                 variables[os.fsencode(argument.name)] = pinfiles.write(store, argument, f"{directory}/{JOB}")
@@ -47,6 +46,12 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
             path = environment.get(b"PATH", b"")
             record = note_command(store, fields["code"][2], code, context, path, staged)
         return finished._replace(environment=record)
+
+
+def arguments_of(fields: dict[str, Any]) -> list[Argument]:
+    """The arguments of the code, in the order in which they are to be written."""
+    # Directories first: a file may be put into one.
+    return sorted(_arguments(fields), key=lambda argument: not argument.is_directory)
 
 
 def _arguments(fields: dict[str, Any]) -> Iterator[Argument]:

@@ -225,7 +225,7 @@ class Session:
             return None
         engine = self.engine
         with engine.lock:
-            known = submissions.known(engine.store.database, identity)
+            known = keying.known_job(engine.store, identity)
             if known is None:
                 return None
             # What nobody wants kept is as good as kept: whoever reads it has it made again.
@@ -369,7 +369,8 @@ class Session:
     def inside(self, host: Host, store: Store, job_id: int) -> Iterator[None]:
         """Code of a job runs in this thread: what it submits is submitted in its name."""
         stack = self._frames.__dict__.setdefault("stack", [])
-        if self._engine is None and not self._has_opened:
+        is_anothers = isinstance(self._engine, WorkerSide) and self._engine.host is not host
+        if is_anothers or (self._engine is None and not self._has_opened):
             # Not where a session was closed while its jobs run.
             self._engine = WorkerSide(host, store)
         stack.append(Frame(host, job_id))

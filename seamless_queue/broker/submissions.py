@@ -74,6 +74,7 @@ WRITERS_BELOW = f"""SELECT requests.id, outputs.name, outputs.path, requests.com
 WISH = f"""SELECT lane, priority, timeout, retries, refresh, outputs, scratch, resources FROM requests
     WHERE id = ? AND {among(RequestState.KEYABLE)}"""
 
+JOB = "SELECT id FROM jobs WHERE checksum = ?"
 LAST_OF_JOB = "SELECT command, directory FROM requests WHERE job_id = ? ORDER BY id DESC LIMIT 1"
 METAVARIABLES = """SELECT metavariables FROM requests WHERE job_id = ? AND metavariables IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
@@ -107,6 +108,12 @@ def streams(database: Database, job_id: int) -> Streams:
     row = database.row(STREAMS, (job_id,))
     stdout, stderr = row or (None, None)
     return Streams(stdout.hex() if stdout else None, stderr.hex() if stderr else None)
+
+
+def job_of(database: Database, checksum: str) -> int | None:
+    """The number of a transformation's job, if it has one."""
+    row = database.row(JOB, (bytes.fromhex(checksum),))
+    return int(row[0]) if row else None
 
 
 def last_request(database: Database, job_id: int) -> Asked | None:
