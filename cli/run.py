@@ -97,6 +97,8 @@ Examples:
     "--slot", "slots", metavar="NAME[=N]", multiple=True, help="Slots that the command needs, such as license=1."
 )
 @click.option("--refresh", is_flag=True, help="Run again although the result is known; say if it differs.")
+@click.option("--explain", is_flag=True, help="Say first whether it will be run, and why (with --dry: only that).")
+@click.option("--conda", metavar="ENV", help="Run it in this conda environment (name or path).")
 @store_option
 @digest_option
 @durable_option

@@ -48,6 +48,12 @@ def _run(store: Store, options: RunOptions) -> int:
     request = submitter.prepare(plan, options.label, staged, stdin=stdin)
     if options.verbose and request.identity is not None:
         say(f"transformation {request.identity.checksum}")
+    if options.explain:
+        from .explaining import explain
+
+        explain(store, request, staged, options)
+        if options.dry and request.identity is None:
+            return 0
     if options.dry:
         return _dry(store, request, plan, staged, options)
     if options.qsubmit:
@@ -70,6 +76,7 @@ def make_submitter(store: Store, files: LocalFiles, directory: str, options: Run
         stage=options.stage or settings.stage,
         scratch=options.scratch,
         resources=options.resources,
+        conda=options.conda_environment,
     )
     environment = submitters_environment()
     return Submitter(store, files, directory, environment, wishes, confirmation(options))
@@ -110,8 +117,22 @@ def _dry(store: Store, request: NewRequest, plan: CommandPlan, staged: Staged, o
     return 0
 
 
+def _check_conda(store: Store, submitter: Submitter, request: NewRequest) -> None:
+    """An environment that is missing is an error before anything runs; an answer from the store needs none."""
+    conda, identity = submitter.wishes.conda, request.identity
+    if conda is None:
+        return
+    is_known = identity is not None and submissions.known(store.database, identity.checksum) is not None
+    if is_known and identity is not None and identity.gone_result is None and not request.refresh:
+        return
+    from seamless.transformer.conda import prefix_of
+
+    prefix_of(conda)
+
+
 def _queue(store: Store, submitter: Submitter, request: NewRequest, staged: Staged, options: RunOptions) -> int:
     say = speaker(NAME, options.quiet)
+    _check_conda(store, submitter, request)
     for line in waits(request):
         say(line)
     submitted, consequences = submitter.submit([request], staged)
@@ -145,6 +166,7 @@ def _inline(store: Store, submitter: Submitter, request: NewRequest, staged: Sta
             speaker(NAME, options.quiet)(f"warning: running again: {exc}")
             assert request.identity is not None
             request = request._replace(identity=request.identity._replace(gone_result=hit.result))
+    _check_conda(store, submitter, request)
     from .inlinerun import run_inline
 
     return run_inline(store, submitter, request, staged, options)

@@ -50,6 +50,8 @@ class RunOptions(NamedTuple):
     retries: int
     priority: int
     refresh: bool
+    explain: bool
+    conda: str | None
     cpus: int | None
     memory: str | None
     gpus: int | None
@@ -67,6 +69,7 @@ class RunOptions(NamedTuple):
             ("yes", "no"),
             ("workdir", "root"),
             ("batch", "stdin"),
+            ("batch", "explain"),
         ):
             if getattr(self, one) and getattr(self, other):
                 raise click.UsageError(f"{_option(one)} and {_option(other)} cannot be used together")
@@ -118,6 +121,15 @@ class RunOptions(NamedTuple):
         from .resourceoptions import amounts
 
         return encode(amounts(self.cpus, self.memory, self.gpus, self.slots))
+
+    @property
+    def conda_environment(self) -> str | None:
+        """The conda environment that is meant: a name, or an absolute path."""
+        if self.conda is None:
+            return None
+        from seamless.transformer.conda import named
+
+        return named(self.conda)
 
     @property
     def label(self) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from .broker.states import Outcome
 from .broker.work import Usage
+from .errors import SeamlessError
 
 #: In the environment of every command: STORE-ID:WORKER-ID.
 MARK = "SEAMLESS_WORKER"
@@ -334,6 +335,18 @@ def exit_status(arguments: Sequence[str]) -> int:
     """Run a short helper that reads and prints nothing."""
     null = subprocess.DEVNULL
     return subprocess.run(arguments, stdin=null, stdout=null, stderr=null, check=False).returncode
+
+
+def output_of(arguments: Sequence[str], seconds: float) -> bytes:
+    """What a helper prints; SeamlessError if it cannot be run, fails, or takes longer."""
+    try:
+        run = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise SeamlessError(f"{' '.join(arguments)} cannot be run: {exc}") from exc
+    if run.returncode:
+        said = run.stderr.decode(errors="replace").strip().splitlines()
+        raise SeamlessError(f"{' '.join(arguments)} failed: {said[-1] if said else f'exit code {run.returncode}'}")
+    return run.stdout
 
 
 def start_worker(configuration: str, channel: int) -> subprocess.Popen[bytes]:

@@ -155,6 +155,10 @@ def _variables_of(content: bytes) -> dict[str, Any]:
 
 def _variables(context: Context) -> dict[str, Any]:
     prefix = context.environment.get("CONDA_PREFIX")
+    if context.conda is not None:
+        from .conda import prefix_of
+
+        prefix = prefix_of(context.conda)
     fields: dict[str, Any] = {"variables": recorded(context.environment)}
     if context.metavariables:
         fields["metavariables"] = recorded(context.metavariables)

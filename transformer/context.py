@@ -8,12 +8,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from . import plain
+from .redaction import keepable
 
 #: Of the submitter's shell, not of the user's wish: they would only make contexts differ.
 LEFT_OUT = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "SEAMLESS_WORKER", "SEAMLESS_CRASH_AT"})
 
 #: Among meta variables: no variable can be called so.
-DIRECTORIES = "/directories"
+DIRECTORIES, CONDA = "/directories", "/conda"
 
 
 class Context(NamedTuple):
@@ -23,27 +24,37 @@ class Context(NamedTuple):
     metavariables: Mapping[str, str]
     #: directories that the command finds, because its output goes there and they exist locally
     directories: tuple[str, ...]
+    #: the conda environment that the command runs in, by name or path
+    conda: str | None = None
 
     def encode(self) -> bytes:
         """As a buffer."""
-        return plain.dump(
-            {
-                "environment": dict(self.environment),
-                "metavariables": dict(self.metavariables),
-                "directories": list(self.directories),
-            }
-        )
+        fields = {
+            "environment": dict(self.environment),
+            "metavariables": dict(self.metavariables),
+            "directories": list(self.directories),
+        }
+        return plain.dump(fields if self.conda is None else {**fields, "conda": self.conda})
 
     @classmethod
     def decode(cls, buffer: bytes) -> Context:
         """From a buffer."""
         fields = plain.load(buffer)
-        return cls(fields["environment"], fields["metavariables"], tuple(fields["directories"]))
+        return cls(fields["environment"], fields["metavariables"], tuple(fields["directories"]), fields.get("conda"))
 
 
-def to_remember(metavariables: Mapping[str, str], directories: Sequence[str]) -> str | None:
-    """What is kept with a request for good, so that its job can be run again without it; JSON, None for nothing."""
-    fields = {**metavariables, **({DIRECTORIES: list(directories)} if directories else {})}
+def to_remember(metavariables: Mapping[str, str], directories: Sequence[str], conda: str | None = None) -> str | None:
+    """What is kept with a request for good, so that its job can be run again without it; JSON, None for nothing.
+
+    Values that look like secrets are not kept.
+    """
+    if not metavariables and not directories and conda is None:
+        return None
+    fields: dict[str, object] = dict(keepable(metavariables))
+    if directories:
+        fields[DIRECTORIES] = list(directories)
+    if conda is not None:
+        fields[CONDA] = conda
     return plain.dump(fields).decode() if fields else None
 
 
@@ -51,15 +62,16 @@ def remembered(text: str | None) -> bytes | None:
     """A context of what was kept, and of this process's environment; encoded, None for nothing."""
     if text is None:
         return None
-    metavariables, directories = told(text)
-    return Context(submitters_environment(), metavariables, directories).encode()
+    fields = plain.load(text.encode())
+    directories, conda = fields.pop(DIRECTORIES, ()), fields.pop(CONDA, None)
+    return Context(submitters_environment(), fields, tuple(directories), conda).encode()
 
 
 def told(text: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
     """The meta variables and the directories that were kept with a request."""
     fields = plain.load(text.encode()) if text is not None else {}
-    directories = fields.pop(DIRECTORIES, ())
-    return fields, tuple(directories)
+    fields.pop(CONDA, None)
+    return fields, tuple(fields.pop(DIRECTORIES, ()))
 
 
 def submitters_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -72,4 +84,9 @@ def environment_block(buffer: bytes) -> dict[bytes, bytes]:
     """The environment of an encoded context, as processes take it; do not change it."""
     context = Context.decode(buffer)
     merged = {**context.environment, **context.metavariables}
-    return {os.fsencode(name): os.fsencode(value) for name, value in merged.items()}
+    block = {os.fsencode(name): os.fsencode(value) for name, value in merged.items()}
+    if context.conda is not None:
+        from .conda import activate
+
+        activate(block, context.conda)
+    return block

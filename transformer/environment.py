@@ -26,7 +26,7 @@ class Environment:
         return self._which
 
     def set_conda(self, environment: str | None) -> None:
-        """The conda environment that it needs, by name or definition; None: none."""
+        """The conda environment that it needs, by name or path; None: none. This Python must run in it."""
         self._conda = environment
 
     def get_conda(self) -> str | None:
@@ -48,4 +48,6 @@ class Environment:
         if missing:
             raise SeamlessError(f"the transformation needs {', '.join(missing)}, not found on PATH; install it")
         if self._conda is not None:
-            raise SeamlessError("conda environments cannot be used yet: remove environment.set_conda(...)")
+            from .conda import check_running
+
+            check_running(self._conda)

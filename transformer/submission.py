@@ -48,6 +48,8 @@ class Wishes(NamedTuple):
     scratch: bool = False
     #: what the job needs of a server, as JSON (seamless_queue.broker.resources)
     resources: str | None = None
+    #: the conda environment that the command runs in, by name or absolute path
+    conda: str | None = None
 
 
 #: Asked before new files are kept: how many, how many bytes; an answer of no is an error.
@@ -111,7 +113,7 @@ class Submitter:
             stage=wishes.stage,
             scratch=wishes.scratch,
             resources=wishes.resources,
-            metavariables=to_remember(plan.metavariables, plan.directories),
+            metavariables=to_remember(plan.metavariables, plan.directories, wishes.conda),
         )
 
     def submit(self, requests: list[NewRequest], staged: Staged) -> tuple[list[Submitted], Consequences]:
@@ -265,7 +267,7 @@ class Submitter:
     def _context(self, plan: CommandPlan) -> tuple[str, bytes]:
         key = (tuple(plan.metavariables.items()), plan.directories)
         if key not in self._contexts:
-            content = Context(self.environment, plan.metavariables, plan.directories).encode()
+            content = Context(self.environment, plan.metavariables, plan.directories, self.wishes.conda).encode()
             self._contexts[key] = (self.store.digest.of(content), content)
         return self._contexts[key]
 
