@@ -63,7 +63,9 @@ class BufferStore:
         *,
         durable: bool = False,
         segments: Segments | None = None,
+        read_only: bool = False,
     ) -> None:
+        self._read_only = read_only
         self.directory = directory
         self.digest = digest
         self._database = database
@@ -243,6 +245,23 @@ class BufferStore:
         """Put a file of ours that is known to have this checksum in place."""
         self._publish(path, checksum)
 
+    def copy_in(self, source: int, checksum: str) -> bool:
+        """Keep a copy of an open file that has this checksum; False if what was copied has another one."""
+        temporary, descriptor = self._new_file()
+        try:
+            try:
+                copy_descriptor(source, descriptor, os.fstat(source).st_size)
+                if self.digest.of_descriptor(descriptor) != checksum:
+                    return False
+            finally:
+                os.close(descriptor)
+            self._publish(temporary, checksum)
+            self._trust(checksum)
+            return True
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
     def insert(self, connection: Any, small: Iterable[tuple[str, bytes]]) -> None:
         """Keep small buffers whose checksums are known to be right, in the caller's transaction."""
         connection.executemany(INSERT, [(bytes.fromhex(checksum), content) for checksum, content in small])
@@ -348,7 +367,7 @@ class BufferStore:
         A file with further names is somebody's download: its status is known to other caches, and it is not evicted.
         """
         now = time.time()
-        if now - status.st_atime > USE_GRAIN_SECONDS and status.st_nlink == 1:
+        if now - status.st_atime > USE_GRAIN_SECONDS and status.st_nlink == 1 and not self._read_only:
             with suppress(OSError):
                 os.utime(file, ns=(int(now * 1e9), status.st_mtime_ns))
 
@@ -358,6 +377,8 @@ class BufferStore:
             return None
         content = bytes(row[0])
         if self.digest.of(content) != checksum:
+            if self._read_only:
+                raise self._missing(checksum)
             with self._database.transaction() as connection:
                 connection.execute(DELETE, (bytes.fromhex(checksum),))
             raise self._corrupt(checksum, self._set_aside_bytes(checksum, content))
@@ -481,6 +502,8 @@ class BufferStore:
         self._verified.add(key)
 
     def _set_aside(self, checksum: str, path: str) -> str:
+        if self._read_only:
+            raise self._missing(checksum)
         place = f"{self.directory}/.damaged/{checksum}-{unique_name()}"
         with suppress(FileNotFoundError):
             os.rename(path, place)

@@ -60,16 +60,30 @@ class Database:
     """One connection to a store's database, never carried into another process.
 
     For one thread, or with `shared` for several that take turns under a lock of theirs. A `passing` database
-    goes with the process that made it, and is never synced to the disk.
+    goes with the process that made it, and is never synced to the disk. `address` is a URI in place of the path, for
+    one that is only read.
     """
 
-    def __init__(self, path: str, *, durable: bool = False, shared: bool = False, passing: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        durable: bool = False,
+        shared: bool = False,
+        passing: bool = False,
+        address: str | None = None,
+    ) -> None:
         self.path = path
         self._library = library()
         self._is_closed = False
         # timeout=0: waiting is done by `transaction` and `rows`, fairly.
         self.connection: Any = self._library.connect(
-            path, timeout=0, isolation_level=None, cached_statements=256, check_same_thread=not shared
+            address or path,
+            timeout=0,
+            isolation_level=None,
+            cached_statements=256,
+            check_same_thread=not shared,
+            uri=address is not None,
         )
         synchronous = "OFF" if passing else "FULL" if durable else "NORMAL"
         for pragma in (

@@ -40,6 +40,8 @@ class Configuration:
     #: what the server offers to jobs, and whether its workers alone do not see to that (broker/resources.py)
     offer: dict[str, int] = field(default_factory=dict)
     tight: bool = False
+    #: further stores that are asked for results
+    sources: tuple[str, ...] = ()
 
     def encode(self) -> str:
         """As one command-line argument."""

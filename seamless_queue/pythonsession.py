@@ -128,6 +128,7 @@ class PythonSession:
                     self._settings.private,
                     tuple(_search_path()),
                     quiet=True,
+                    sources=self._settings.sources,
                 )
                 self._pool = WorkerPool(configuration, workers)
             self._pool.size = workers

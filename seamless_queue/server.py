@@ -123,6 +123,7 @@ class Server:
             -1,
             offer=self._offered,
             tight=self._offer.tight,
+            sources=self._settings.sources,
         )
         self._collector = Collector(self._settings, self._clerk.functions)
         stack.callback(self._collector.close)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import filesystems, private, schema
 from .buffers import BufferStore
@@ -20,6 +20,9 @@ from .driver import Database
 from .errors import DigestMismatch, NotAStore, StoreNotOurs, StoreReadOnly
 from .segments import Segments
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .care.sources import Sources
 
 DATABASE_NAME = "seamless.db"
 LOCK_NAME = ".lock"
@@ -38,6 +41,8 @@ class Store(NamedTuple):
     digest: Digest
     database: Database
     buffers: BufferStore
+    #: other stores that are asked for results; None: there are none
+    sources: Sources | None = None
 
     @property
     def work(self) -> str:
@@ -51,6 +56,8 @@ class Store(NamedTuple):
 
     def close(self) -> None:
         """Close the connection."""
+        if self.sources is not None:
+            self.sources.close()
         self.database.close()
 
 
@@ -79,7 +86,13 @@ def open_store(settings: Settings, *, shared: bool = False) -> Store:
         raise
     segments = Segments(os.path.basename(path)) if settings.private else None
     buffers = BufferStore(os.path.join(path, "buffers"), database, digest, durable=settings.durable, segments=segments)
-    return Store(path, facts["id"], digest, database, buffers)
+    sources = None
+    if settings.sources and not settings.private:
+        from .care.sources import Sources
+
+        sources = Sources(settings.sources, database, buffers)
+        buffers.fetch = sources.fetch
+    return Store(path, facts["id"], digest, database, buffers, sources)
 
 
 def exists(settings: Settings) -> bool:

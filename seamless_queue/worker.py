@@ -65,7 +65,12 @@ class Worker:
         self.configuration = configuration
         # Inherited, so that it came here; the commands of jobs are not to have it.
         os.set_inheritable(configuration.channel, False)
-        settings = Settings(configuration.store, durable=configuration.durable, private=configuration.private)
+        settings = Settings(
+            configuration.store,
+            durable=configuration.durable,
+            private=configuration.private,
+            sources=tuple(configuration.sources),
+        )
         self.store = open_store(settings, shared=True)
         #: held for every use of the connection, the channel and the lists below
         self.lock = threading.RLock()

@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
-from seamless_queue.broker import evictions
+from seamless_queue.broker import evictions, submissions
+from seamless_queue.broker.records import Known
+from seamless_queue.buffers import SMALL_BYTES, BufferStore
 from seamless_queue.care import archive, jobrows, selection
 from seamless_queue.care.jobrows import Record
 from seamless_queue.errors import BufferError_, SeamlessError
@@ -155,3 +158,38 @@ def _write_row(spool: IO[bytes], row: Any) -> None:
 def export(store: Store, path: str, chosen: selection.Selection, *, with_upstream: bool = True) -> Exported:
     """Write the chosen results with all that belongs to them into an archive."""
     return Exporter(store, with_upstream=with_upstream).write(path, selection.jobs(store.database, chosen))
+
+
+# -- another store as a source ----------------------------------------------------------------
+def take_over(store: Store, checksum: str) -> Known | None:
+    """Take a job over from another store that has it done, with all that a hit needs; None if no store has it.
+
+    Large inputs stay there: they are brought when somebody needs them.
+    """
+    sources = store.sources
+    found = sources.find(checksum) if sources is not None else None
+    if sources is None or found is None:
+        return None
+    source, job = found
+    with suppress(SeamlessError):
+        record = jobrows.read(source.database, job.id, whole=False)
+        if record is None:
+            return None
+        kept = result_buffers(source.buffers.read, checksum, job.result)
+        record["makers"] = [one for one in kept if one != job.result]
+        wanted = dict.fromkeys([*kept, *_small_needs(source.buffers, checksum)])
+        missing = (one for one in wanted if not store.buffers.holds(one))
+        if not all(sources.bring(source, one) for one in missing):
+            return None
+        for stream in jobrows.streams(record):
+            sources.bring(source, stream)
+        sources.insert(source, record)
+        return submissions.known(store.database, checksum)
+    return None
+
+
+def _small_needs(buffers: BufferStore, checksum: str) -> Iterator[str]:
+    with suppress(SeamlessError):
+        for one in needs(buffers.read, checksum):
+            if buffers.holds(one) and buffers.size(one) <= SMALL_BYTES:
+                yield one

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from seamless_queue.broker import submissions
-from seamless_queue.broker.records import Identity
+from seamless_queue.broker.records import Identity, Known
 from seamless_queue.broker.work import Dependency, Keyable
 from seamless_queue.errors import SeamlessError
 from seamless_queue.staged import Staged
@@ -38,10 +38,20 @@ def _key_description(store: Store, fields: dict[str, Any], keyable: Keyable, sta
     for dependency in keyable.dependencies:
         fields[os.fsdecode(dependency.pin)][2] = dependency.checksum
     checksum = store.buffers.stage(plain.dump(fields), staged)
-    known = submissions.known(store.database, checksum)
+    known = known_job(store, checksum)
     if known is None or keyable.scratch or is_kept(store, known.result, fields["__output__"][1] in DEEP):
         return Identity(checksum)
     return Identity(checksum, known.result)
+
+
+def known_job(store: Store, checksum: str) -> Known | None:
+    """What is known of an identity that is done, here or in another store that is asked too."""
+    known = submissions.known(store.database, checksum)
+    if known is not None or store.sources is None:
+        return known
+    from .exchange import take_over
+
+    return take_over(store, checksum)
 
 
 def identify(store: Store, specification: Specification, staged: Staged, *, scratch: bool = False) -> Identity:
@@ -50,7 +60,7 @@ def identify(store: Store, specification: Specification, staged: Staged, *, scra
     With `scratch` the bytes are not needed, but the index of them is.
     """
     checksum = store.buffers.stage(identity_buffer(specification), staged)
-    known = submissions.known(store.database, checksum)
+    known = known_job(store, checksum)
     if known is None:
         return Identity(checksum)
     captures = bool(specification.captures)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from seamless_queue import settings as configuration
-from seamless_queue.broker import evictions, submissions
+from seamless_queue.broker import evictions
 from seamless_queue.digest import DEFAULT_DIGEST, Digest, digest_named
 from seamless_queue.errors import BufferMissing, ConfigurationError, SeamlessError
 from seamless_queue.settings import Settings
