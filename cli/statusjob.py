@@ -1,0 +1,168 @@
+"""`seamless-status JOB`: all that is known of one job, for people and as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from seamless_queue.broker.states import Outcome
+from seamless_queue.care.sizes import readable
+
+from .statusjson import FORMAT, path_text
+from .statustext import clean, duration
+
+if TYPE_CHECKING:
+    from seamless_queue.broker.jobdetails import Attempt, Details, Source
+    from seamless_queue.broker.overview import Row
+
+#: So many lines of a kind are printed.
+MOST_LINES = 10
+OUTCOMES = {
+    Outcome.DONE: "done",
+    Outcome.FAILED: "failed",
+    Outcome.DIED: "its worker died",
+    Outcome.CANCELED: "canceled",
+    Outcome.RELEASED: "given back",
+    Outcome.TIMED_OUT: "timed out",
+    Outcome.DIFFERED: "done, with another result",
+}
+
+
+def lines(found: Details, now: float) -> Iterator[str]:
+    """For people."""
+    row = found.row
+    name = f"#{row.request_id} " if row.request_id else ""
+    yield f"{name}{row.word}: {clean(row.command) or 'a job that nobody has asked for here'}"
+    for title, value in _facts(found, now):
+        yield f"  {title:<12}{value}"
+    yield from _listed("input", [_source(one) for one in found.inputs])
+    yield from _listed("output", [clean(one.path) + (" (to come)" if one.pending else "") for one in found.outputs])
+    yield from _listed("needed by", [_relative(one) for one in found.needed_by])
+    others = [one for one in found.requests if one.request_id != row.request_id]
+    yield from _listed("also asked", [_relative(one) for one in others])
+    yield from _listed("attempt", [attempt_line(one) for one in found.attempts])
+
+
+def _facts(found: Details, now: float) -> Iterator[tuple[str, str]]:
+    row = found.row
+    yield "why", why(found, now)
+    if row.checksum:
+        yield "identity", row.checksum
+    if found.result:
+        yield "result", found.result + (" (its bytes were given up)" if found.evicted else "")
+    if row.directory:
+        yield "directory", clean(row.directory)
+    labels = [text for text in (row.project and f"project {row.project}", row.stage and f"stage {row.stage}") if text]
+    if row.priority:
+        labels.append(f"priority {row.priority}")
+    if labels:
+        yield "labels", clean(", ".join(labels))
+    yield "asked", moment(row.created)
+    if row.started is not None and row.word != "waiting":
+        yield "started", moment(row.started)
+    if row.finished is not None:
+        yield "ended", f"{moment(row.finished)}, {duration(row.finished - row.created)} after it was asked for"
+
+
+def why(found: Details, now: float) -> str:
+    """Why it stands where it stands."""
+    row = found.row
+    if row.word == "running":
+        where = f" on {found.runs_on[0]}, process {found.runs_on[1]}" if found.runs_on else ""
+        return f"for {duration(now - (row.started or now))}{where}"
+    if row.word == "ready":
+        return f"waits for a worker, {found.before or 0:,} jobs before it"
+    if row.word == "waiting":
+        missing = [one for one in found.inputs if one.checksum is None]
+        return f"waits for {len(missing)} of its inputs" if missing else "its identity is being computed"
+    if row.error:
+        return clean(row.error)
+    if row.word == "done" and _is_hit(found):
+        return "was known: no attempt of its own"
+    return {"done": "all that was asked for is in place", "superseded": "newer requests wrote all of its files"}.get(
+        row.word, row.word
+    )
+
+
+def _is_hit(found: Details) -> bool:
+    good = [one for one in found.attempts if one.outcome in (Outcome.DONE, Outcome.DIFFERED)]
+    return bool(good) and good[-1].finished <= found.row.created
+
+
+def moment(when: float) -> str:
+    """A time of day; with the date if that was another day."""
+    text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+    today = time.strftime("%Y-%m-%d ")
+    return text.removeprefix(today)
+
+
+def attempt_line(one: Attempt) -> str:
+    """An attempt in one line."""
+    words = [f"{one.id}: {OUTCOMES[one.outcome]}"]
+    if one.exit_code:
+        words.append(f"exit code {one.exit_code}")
+    elif one.error:
+        words.append(clean(one.error.partition("\n")[0]))
+    if one.started is not None:
+        words.append(duration(max(0.0, one.finished - one.started)))
+    if one.peak_memory:
+        words.append(f"peak memory {readable(one.peak_memory)}")
+    if one.host:
+        words.append(f"on {one.host}")
+    return ", ".join([*words, f"ended {moment(one.finished)}"])
+
+
+def _source(one: Source) -> str:
+    origin = "from another store" if one.upstream_id is None else f"from #{one.upstream_id} {clean(one.command or '')}"
+    return f"{clean(one.path)} {origin}{'' if one.checksum else ' (to come)'}"
+
+
+def _relative(row: Row) -> str:
+    return f"#{row.request_id} {row.word}: {clean(row.command)}"
+
+
+def _listed(title: str, texts: list[str]) -> Iterator[str]:
+    for number, text in enumerate(texts[:MOST_LINES]):
+        yield f"  {title if not number else '':<12}{text}"
+    if len(texts) > MOST_LINES:
+        yield f"  {'':<12}… and {len(texts) - MOST_LINES} more"
+
+
+def fields(found: Details, now: float) -> dict[str, Any]:
+    """For scripts."""
+    row = found.row
+    return {
+        "format": FORMAT,
+        "now": now,
+        "request": row.request_id or None,
+        "job": row.checksum,
+        "state": row.word,
+        "why": why(found, now),
+        "command": row.command,
+        "directory": path_text(row.directory),
+        "project": row.project,
+        "stage": row.stage,
+        "priority": row.priority,
+        "created": row.created,
+        "started": row.started,
+        "finished": row.finished,
+        "error": row.error,
+        "result": found.result,
+        "evicted": found.evicted,
+        "host": found.runs_on[0] if found.runs_on else None,
+        "pid": found.runs_on[1] if found.runs_on else None,
+        "jobs_before": found.before,
+        "attempts": [attempt_fields(one) for one in found.attempts],
+        "inputs": [
+            {"path": path_text(one.path), "request": one.upstream_id, "checksum": one.checksum} for one in found.inputs
+        ],
+        "outputs": [{"path": path_text(one.path), "pending": one.pending} for one in found.outputs],
+        "needed_by": [one.request_id for one in found.needed_by],
+        "requests": [one.request_id for one in found.requests],
+    }
+
+
+def attempt_fields(one: Attempt) -> dict[str, Any]:
+    """An attempt."""
+    return {**one._asdict(), "outcome": one.outcome.name.lower()}
