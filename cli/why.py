@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ PLANNING = (
     *("text", "no_rule_1", "no_rule_2", "workdir", "root", "strip", "extension", "captures", "inputs"),
     *("input_lists", "variables", "metavariables", "prologues", "primary", "stdin", "refresh", "conda"),
 )
+TREE, JSON = {"--tree", "--deep"}, {"--json"}
 #: So deep a tree is drawn.
 DEPTH = 20
 
@@ -68,11 +70,19 @@ def command(command: tuple[str, ...], tree: bool, as_json: bool, store: str | No
         raise click.ClickException(f"there is no store at {configured.store}: nothing has been run yet")
     opened = open_store(configured)
     try:
+        command, extra = _without_flags(command)
+        tree, as_json = tree or bool(extra & TREE), as_json or bool(extra & JSON)
         answer = _answer(opened, command, store, given)
         _print(opened, answer, tree, as_json)
     finally:
         opened.close()
     return 0
+
+
+def _without_flags(words: tuple[str, ...]) -> tuple[tuple[str, ...], set[str]]:
+    """A file or job may be followed by our own options, which no command of one word is."""
+    rest = set(words[1:])
+    return (words[:1], rest) if rest and rest <= TREE | JSON else (words, set())
 
 
 def _answer(store: Store, words: tuple[str, ...], store_path: str | None, given: dict[str, Any]) -> Answer:
@@ -82,17 +92,22 @@ def _answer(store: Store, words: tuple[str, ...], store_path: str | None, given:
         answer = subjects.about(store, words[0])
         if answer is not None:
             return answer
-        _refuse_unknown(words[0])
+        _refuse_unknown(store, words[0])
     return _about_command(store, words, store_path, given)
 
 
-def _refuse_unknown(word: str) -> None:
+def _refuse_unknown(store: Store, word: str) -> None:
     """A word that cannot be a command either."""
+    from seamless.transformer.commandline.executables import is_builtin
+    from seamless.transformer.localfiles import LocalFiles
+
     looks = word.lstrip("#")
     if looks.isdigit() or (len(looks) >= 6 and all(digit in "0123456789abcdef" for digit in looks.lower())):
         raise click.ClickException(f"{word}: no request, job or result is called so in this store (see --store)")
     if "/" in word and not os.path.exists(word) and " " not in word:
         raise click.ClickException(f"{word}: there is no such file, and no request was to write it")
+    if re.fullmatch(r"[\w.+-]+", word) and not is_builtin(word) and LocalFiles(store).which(word) is None:
+        raise click.ClickException(f"{word}: no file, request, job, result or command is called so")
 
 
 def _about_command(store: Store, words: tuple[str, ...], store_path: str | None, given: dict[str, Any]) -> Answer:

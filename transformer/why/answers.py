@@ -59,6 +59,11 @@ def about_request(store: Store, request: Request, subject: str) -> Answer:
     verdict, mine = _verdict(case, request)
     outputs = tuple(one.path for one in history.written_by(store.database, request.id))
     near, compared = _comparison(case, request.command, request.directory, outputs, request.id, mine)
+    before = [one for one in attempts if mine is not None and one.id < mine.id]
+    if before and verdict in (Verdict.RAN, Verdict.FAILED):
+        # The same job as before: only its surroundings can be others.
+        records = [surroundings.record_of(store, one) for one in (before[0], mine)]
+        compared = compared._replace(beside=tuple(surroundings.between(*records)), near=None, differences=())
     reasons = [
         *_parent(store, request),
         *_of_verdict(case, request, verdict, mine, near),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from .. import plain
@@ -123,12 +124,22 @@ def content_change(contents: Contents, old: str, new: str) -> str:
     """How two buffers differ, in a few words; empty if one of them is not there."""
     before, after = contents.text(old), contents.text(new)
     if before is not None and after is not None:
-        shown = [content.decode("utf-8", "replace").strip() for content in (before, after)]
+        shown = [_compact(content) for content in (before, after)]
         if all(0 < len(text) <= _SHOWN_CHARACTERS and text.isprintable() for text in shown):
             return f"{shown[0]} -> {shown[1]}"
         return texts.how_many(before, after)
     sizes = contents.size(old), contents.size(new)
     return texts.bytes_differ(sizes[0], sizes[1]) if sizes[0] is not None and sizes[1] is not None else ""
+
+
+def _compact(content: bytes) -> str:
+    """A short value on one line, as JSON where it is that."""
+    if len(content) <= 4 * _SHOWN_CHARACTERS:
+        try:
+            return json.dumps(plain.load(content), ensure_ascii=False)
+        except ValueError:
+            pass
+    return content.decode("utf-8", "replace").strip()
 
 
 def _directory_change(contents: Contents, old: str, new: str) -> str:

@@ -27,7 +27,7 @@ def of_request(contents: Contents, request: Request, mine: Attempt | None) -> li
         reasons = [Reason("upstream_failed", text)]
         return reasons + _last_words(contents, _last_attempt(contents, root))
     error = request.error or (mine.error if mine is not None else None)
-    reasons = [Reason("failed", f"it failed: {_first(error)}{_when(mine)}", _traceback(error))]
+    reasons = [Reason("failed", f"{_first(error)}{_when(mine)}", _traceback(error))]
     return reasons + ([] if mine is None else _last_words(contents, mine))
 
 

@@ -52,6 +52,9 @@ def verdict(answer: Answer) -> Iterator[str]:
         yield from _item(reason)
     if is_compared(answer):
         yield from _compared(answer)
+    elif answer.near is None and answer.beside:
+        yield "Different from the run before:"
+        yield from _several(answer.beside)
 
 
 def is_compared(answer: Answer) -> bool:
@@ -179,7 +182,7 @@ def fields(answer: Answer) -> dict[str, Any]:
             "how": near.how,
         },
         "differences": [_fields(one) for one in answer.differences] if compared else [],
-        "beside": [_fields(one) for one in answer.beside] if compared else [],
+        "beside": [_fields(one) for one in answer.beside] if compared or near is None else [],
     }
 
 
