@@ -1,0 +1,78 @@
+"""Writes what happened in a store as one page that needs nothing else: `seamless-status --html FILE`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+
+from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import unique_name
+from seamless_queue.store import Store
+
+#: What a report tells of if nobody says since when.
+LAST_DAY_SECONDS = 86_400.0
+STANDARD_OUTPUT = "-"
+
+
+def write(store: Store, path: str, *, since: float | None = None, project: str | None = None, title: str = "") -> None:
+    """Write the page: of a project, or of what ended since a moment or is alive. `-`: to standard output.
+
+    Without `since` of the last day, or of all of the project. An existing file is replaced by a whole one.
+    """
+    if path != STANDARD_OUTPUT:
+        _reject_unwritable(path)
+    content = made(store, since=since, project=project, title=title)
+    if path == STANDARD_OUTPUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        _replace(path, content)
+
+
+def made(store: Store, *, since: float | None = None, project: str | None = None, title: str = "") -> bytes:
+    """The page's bytes."""
+    from seamless_queue.broker.timeline import Wanted
+
+    from .report.columns import report
+    from .report.gathering import gather
+    from .report.page import page
+    from .report.summary import summary
+
+    now = time.time()
+    if since is None:
+        since = 0.0 if project is not None else now - LAST_DAY_SECONDS
+    title = title or (f"Project {project}" if project else "Seamless Queue")
+    found = report(store, gather(store, Wanted(since, project), now), title, project)
+    return page(found.data, title, summary(found)).encode("utf-8", "replace")
+
+
+def _reject_unwritable(path: str) -> None:
+    """To say so before the work is done."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise SeamlessError(f"{path} is a directory; name a file for the report")
+    if not os.path.isdir(directory):
+        raise SeamlessError(f"the directory {directory} does not exist; make it, or write the report elsewhere")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise SeamlessError(f"the directory {directory} cannot be written to; write the report elsewhere")
+
+
+def _replace(path: str, content: bytes) -> None:
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        # A pipe or a device is written to, not replaced.
+        with open(target, "wb") as file:
+            file.write(content)
+        return
+    temporary = os.path.join(os.path.dirname(target), f".{unique_name()}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
