@@ -9,6 +9,8 @@ from .storearchive import export, import_
 from .storegc import gc
 from .storeinfo import info
 from .storeopening import NAME
+from .storepins import pin, unpin
+from .storeverify import repair, verify
 
 EPILOG = """\b
 Examples:
@@ -31,7 +33,7 @@ def command(context: click.Context, store: str | None) -> None:
         raise click.UsageError(f"say what is to be done: {', '.join(command.list_commands(context))}")
 
 
-for one in (info, gc, export, import_):
+for one in (info, gc, verify, repair, export, import_, pin, unpin):
     command.add_command(one)
 
 main = program(command, NAME)

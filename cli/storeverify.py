@@ -1,0 +1,114 @@
+"""`seamless-store verify` and `repair`: whether a store is whole, and making it whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .entry import CONTEXT, debug_option, store_option
+from .storeopening import configured, json_option, opened, plural, print_json, quiet_option
+
+if TYPE_CHECKING:
+    from seamless_queue.care.verify import Verified
+    from seamless_queue.store import Store
+
+VERIFY_EPILOG = """\b
+Examples:
+  seamless-store verify
+  seamless-store verify --quick
+  seamless-store verify --jobs 8 --json
+"""
+REPAIR_EPILOG = """\b
+Examples:
+  seamless-store repair
+  SEAMLESS_SOURCES=/backup/store seamless-store repair
+"""
+
+jobs_option = click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Threads that hash [processors].")
+quick_option = click.option("--quick", is_flag=True, help="Hash nothing; look for what is missing only.")
+
+
+@click.command("verify", context_settings=CONTEXT, epilog=VERIFY_EPILOG)
+@jobs_option
+@quick_option
+@json_option
+@quiet_option
+@store_option
+@debug_option
+def verify(jobs: int | None, quick: bool, as_json: bool, quiet: bool, store: str | None) -> int:
+    """Hash every buffer; list those that are damaged, and those that are promised and missing.
+
+    \b
+    Damaged copies are set aside.
+    Exit status: 0 the store is whole; 1 it is not.
+    """
+    with opened(configured(store)) as it:
+        found = _verified(it, jobs, quick, quiet or as_json)
+    if as_json:
+        print_json(found._asdict() | {"faults": [fault._asdict() for fault in found.faults]})
+    else:
+        _tell(found, quiet)
+    return 1 if found.faults else 0
+
+
+def _verified(store: Store, jobs: int | None, quick: bool, quiet: bool) -> Verified:
+    from seamless.transformer import mentions
+    from seamless_queue.care import files
+    from seamless_queue.care.verify import verify as look
+
+    from .byteprogress import shown
+
+    large = files.below(store.buffers.directory)
+    with shown("verify", large.count, large.bytes, quiet or quick) as advance:
+        return look(store, mentions, quick=quick, threads=jobs, progress=advance)
+
+
+def _tell(found: Verified, quiet: bool) -> None:
+    from seamless_queue.care.sizes import readable
+
+    for fault in found.faults:
+        click.echo(f"{fault.kind}: {fault.checksum} ({fault.what})")
+    for path in found.strangers:
+        click.echo(f"not a buffer: {path}", err=True)
+    if not quiet:
+        what = f"{plural(found.buffers, 'buffer')}, {readable(found.bytes)}"
+        whole = (
+            "all is well" if not found.faults else f"{plural(len(found.faults), 'fault')}; try: seamless-store repair"
+        )
+        click.echo(f"{what}: {whole}")
+
+
+@click.command("repair", context_settings=CONTEXT, epilog=REPAIR_EPILOG)
+@jobs_option
+@quick_option
+@json_option
+@quiet_option
+@store_option
+@debug_option
+def repair(jobs: int | None, quick: bool, as_json: bool, quiet: bool, store: str | None) -> int:
+    """Bring back what is damaged or missing: from other stores, from the files it was, or by running its job again.
+
+    \b
+    Looks for it first, as verify does.
+    Exit status: 0 the store is whole now; 1 something could not be brought back.
+    """
+    from seamless.transformer.repair import Repaired
+    from seamless.transformer.repair import repair as mend
+    from seamless_queue.care.verify import set_aside
+
+    def tell(one: Repaired) -> None:
+        if not as_json and (not one.is_there or not quiet):
+            click.echo(f"{'repaired' if one.is_there else 'lost'}: {one.checksum} ({one.how})")
+
+    with opened(configured(store)) as it:
+        found = _verified(it, jobs, quick, quiet or as_json)
+        faults = {fault.checksum: fault for fault in (*found.faults, *set_aside(it))}
+        done = mend(it, faults.values(), tell)
+    lost = sum(not one.is_there for one in done)
+    if as_json:
+        print_json([one._asdict() for one in done])
+    elif not quiet:
+        what = f"{len(done) - lost:,} repaired, {lost:,} lost" if done else "nothing to repair"
+        click.echo(f"{plural(found.buffers, 'buffer')}: {what}")
+    return 1 if lost else 0
