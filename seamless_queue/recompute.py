@@ -133,10 +133,20 @@ def _run(errand: Errand, maker: Maker) -> None:
         return
     if ticket.result != maker.result:
         raise NotReproducible(
-            f"{checksum} was to be made again by job {maker.checksum}, which gave {maker.result} before and "
-            f"{ticket.result} this time: not reproducible"
+            f"{checksum} was to be made again by job {maker.checksum}, which gave "
+            f"{_instead(errand, maker, ticket.result)} this time: not reproducible"
         )
     raise BufferMissing(checksum, f"{checksum} was made again by job {maker.checksum}, and is gone again; try again")
+
+
+def _instead(errand: Errand, maker: Maker, result: str) -> str:
+    """What came in the place of the buffer: of an index the file that stands there now."""
+    lane = errand.host.lane
+    with lane.lock, suppress(SeamlessError):
+        before, now = (list(lane.functions.spare(lane.store, maker.checksum, one)) for one in (maker.result, result))
+        if errand.checksum in before and len(before) == len(now):
+            return now[before.index(errand.checksum)]
+    return result
 
 
 def _why(ticket: Ticket) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from . import crashpoints
 from .broker import evictions
 from .broker.evictions import Unused
 from .clerk import Functions
@@ -47,6 +48,7 @@ def _drop(store: Store, functions: Functions, unused: Unused) -> bool:
         for checksum in bytes_of_it:
             if not evictions.is_promised(store.database, checksum):
                 store.buffers.remove_within(connection, checksum)
+        crashpoints.reached("removed")
     return True
 
 
