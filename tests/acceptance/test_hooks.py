@@ -67,7 +67,6 @@ def test_a_hook_knows_what_it_is_about(shop: Shop) -> None:
         "OUTPUTS": f"{shop.dir}/a b.txt",
         "PROJECT": "p",
         "STAGE": "s",
-        "HOOK": "on_finish",
     }
 
 
