@@ -139,7 +139,9 @@ def _execute(session: InlineSession, described: Described, wishes: _Wishes) -> s
     done = replay.run(session, described, scratch=wishes.scratch, timeout=wishes.timeout, waiting=_say_waiting)
     _show(store, done)
     if done.result is None:
-        say(NAME, f"error: {done.error or done.state.name.lower()}")
+        summary, _, traceback = (done.error or done.state.name.lower()).partition("\n")
+        click.echo(traceback.rstrip("\n"), nl=bool(traceback), err=True)
+        say(NAME, f"error: {summary}")
         return None
     if before is not None and before.result != done.result:
         if wishes.strict:
