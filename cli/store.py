@@ -6,6 +6,7 @@ import click
 
 from .entry import CONTEXT, debug_option, program, store_option, version_option
 from .storearchive import export, import_
+from .storedoctor import doctor
 from .storegc import gc
 from .storeinfo import info
 from .storeopening import NAME
@@ -33,7 +34,7 @@ def command(context: click.Context, store: str | None) -> None:
         raise click.UsageError(f"say what is to be done: {', '.join(command.list_commands(context))}")
 
 
-for one in (info, gc, verify, repair, export, import_, pin, unpin):
+for one in (info, gc, verify, repair, export, import_, pin, unpin, doctor):
     command.add_command(one)
 
 main = program(command, NAME)

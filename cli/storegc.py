@@ -53,9 +53,11 @@ def gc(
 
     if max_size is not None:
         sizes.check_size(max_size)
+    age = None if older_than is None else sizes.duration(older_than)
     wish = collect.Wish(
         max_size,
-        evict.GRACE_SECONDS if older_than is None else sizes.duration(older_than),
+        evict.GRACE_SECONDS if age is None else age,
+        collect.DAMAGED_SECONDS if age is None else age,
         inputs,
         failed,
         None if forget is None else sizes.duration(forget),

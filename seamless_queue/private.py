@@ -63,10 +63,16 @@ def remove(path: str) -> None:
 
 def sweep() -> None:
     """Remove what belongs to processes that are dead."""
+    for path in list(abandoned()):
+        _remove_tree(path)
+
+
+def abandoned() -> Iterator[str]:
+    """What belongs to processes that are dead."""
     for root in _roots():
         for path in _private_below(os.path.join(root, f"seamless-{os.geteuid()}")):
             if _is_dead(os.path.basename(path)):
-                _remove_tree(path)
+                yield path
 
 
 def _roots() -> set[str]:

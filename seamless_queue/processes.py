@@ -313,6 +313,14 @@ def kill_marked(marks: set[str]) -> int:
         _wait_until_dead(found)
 
 
+def marks_below(prefix: str) -> set[str]:
+    """The marks that begin so of all living processes of this user."""
+    import psutil
+
+    found = (_mark_of(process) for process in psutil.process_iter())
+    return {mark for mark in found if mark is not None and mark.startswith(prefix)}
+
+
 def _wait_until_dead(found: Sequence[Any]) -> None:
     """Not until they are reaped: whoever inherits them may take its time."""
     deadline = time.monotonic() + 1

@@ -36,6 +36,8 @@ class Wish(NamedTuple):
     max_size: str | None = None
     #: what was not used for so long, in seconds
     unused: float = GRACE_SECONDS
+    #: damaged copies that were set aside so many seconds ago
+    damaged: float = DAMAGED_SECONDS
     #: also inputs that nothing needs which is there
     inputs: bool = False
     #: also failed and canceled jobs
@@ -113,7 +115,7 @@ def collect(store: Store, functions: Functions, meaning: Meaning, configured: st
 
 def _collect(store: Store, functions: Functions, meaning: Meaning, configured: str | None, wish: Wish) -> Collected:
     temporary = leftovers.remove_all(leftovers.temporary(store), dry=wish.dry)
-    damaged = leftovers.remove_all(leftovers.damaged(store, max(wish.unused, DAMAGED_SECONDS)), dry=wish.dry)
+    damaged = leftovers.remove_all(leftovers.damaged(store, wish.damaged), dry=wish.dry)
     forgotten = forget.forget(store, functions, wish.forget, wish.unused if wish.failed else None, dry=wish.dry)
     used = usage.used_bytes(store)
     limit = cap.of(store.path, wish.max_size or configured, used)
