@@ -77,6 +77,7 @@ def report(store: Store, gathered: Gathered, title: str, project: str | None) ->
         "made": round(time.time() * 1000),
         "t0": round(begin * 1000),
         "until": _ms(gathered.until - begin),
+        "ended": _ms(max((span.finished for span in found), default=gathered.until) - begin),
         "states": STATES,
         "outcomes": [*OUTCOMES, "running"],
         "jobs": table.columns,

@@ -144,8 +144,9 @@ def _lives(gathered: Gathered, found: Sequence[Span]) -> dict[int, tuple[Session
 
 
 def _serves(gathered: Gathered, worker: WorkerRow) -> bool:
+    """Whether it is there to run jobs; a server itself is a worker too, which only delivers."""
     session = gathered.sessions.get(worker.session_id)
-    return session is not None and session.kind is SessionKind.QUEUE
+    return session is not None and session.kind is SessionKind.QUEUE and worker.pid != session.pid
 
 
 def _packed(members: Iterable[tuple[float, float, int]]) -> list[list[tuple[float, float, int]]]:

@@ -9,6 +9,7 @@ from .columns import STATES, Report
 from .texts import shown
 
 MEANINGS = {
+    "jobs": "Jobs, and requests that never became one because an input did not come.",
     "active": "Time in which at least one job ran.",
     "compute": "Times of all runs together; a job that ran inside another one counts once.",
     "parallel": "Compute time divided by active time: how many workers were busy on average.",
@@ -26,13 +27,13 @@ def summary(report: Report) -> str:
     total = sum(report.counts.values())
     longest = sum(seconds for _, seconds in report.critical)
     tiles = [
-        _tile("Jobs", f"{total:,}", _counts(report.counts), "Jobs, and requests that came to none."),
+        _tile("Jobs", f"{total:,}", _counts(report.counts), MEANINGS["jobs"], _bar(report.counts)),
         _tile("Active", duration(figures.active), f"within {duration(figures.span)}", MEANINGS["active"]),
         _tile("Compute", duration(figures.compute), f"in {len(data['runs']['job']):,} runs", MEANINGS["compute"]),
-        _tile("Parallel", f"{figures.parallel:.1f}", "jobs at once, on average", MEANINGS["parallel"]),
+        _tile("Parallel", f"{figures.parallel:.1f}", "jobs at once", MEANINGS["parallel"]),
         _efficiency(figures.efficiency),
-        _tile("Reused", f"{figures.hits:,}", f"of {figures.delivered:,} delivered requests", MEANINGS["hits"]),
-        _tile("Time saved", duration(figures.saved), "by reused results", MEANINGS["saved"]),
+        _tile("Reused", f"{figures.hits:,}", f"of {figures.delivered:,} requests", MEANINGS["hits"]),
+        _tile("Time saved", duration(figures.saved), "by reuse", MEANINGS["saved"]),
         _tile("Critical path", duration(longest), _jobs(len(report.critical)), MEANINGS["critical"]),
     ]
     return f'{_heading(data)}\n<dl class="tiles">\n{"".join(tiles)}</dl>\n{_notes(data)}'
@@ -41,25 +42,40 @@ def summary(report: Report) -> str:
 def _heading(data: dict[str, object]) -> str:
     made = int(str(data["made"])) / 1000
     begin = int(str(data["t0"])) / 1000
+    end = begin + float(str(data["ended"])) / 1000
     project = f" · project {escape(str(data['project']))}" if data["project"] else ""
     return (
         f"<h1>{escape(shown(str(data['title'])))}</h1>\n"
         f'<p class="about"><span class="mono">{escape(str(data["store"]))}</span> on {escape(str(data["host"]))}'
-        f"{project} · {moment(begin)} to {moment(made)}</p>"
+        f"{project} · {moment(begin)} to {moment(end)} · made {moment(made)}</p>"
     )
 
 
-def _tile(name: str, value: str, note: str, meaning: str) -> str:
+def _tile(name: str, value: str, note: str, meaning: str, drawn: str = "") -> str:
     return (
         f'<div class="tile" title="{escape(meaning)}"><dt>{escape(name)}</dt>'
-        f'<dd><strong>{escape(value)}</strong><span class="note">{escape(note)}</span></dd></div>\n'
+        f'<dd><strong>{escape(value)}</strong>{drawn}<span class="note">{escape(note)}</span></dd></div>\n'
+    )
+
+
+def _bar(counts: dict[str, int]) -> str:
+    """The shares of the states, side by side."""
+    total, left, parts = sum(counts.values()), 0.0, []
+    for state in STATES:
+        if counts[state]:
+            # What there is can be seen, however little it is.
+            wide = max(200 * counts[state] / total, 2)
+            parts.append(f'<rect class="s-{state}" x="{left:.1f}" width="{wide:.1f}" height="6"/>')
+            left += wide
+    return f'<svg class="shares" viewBox="0 0 {max(left, 1):.1f} 6" preserveAspectRatio="none" aria-hidden="true">' + (
+        "".join(parts) + "</svg>"
     )
 
 
 def _efficiency(efficiency: float | None) -> str:
     if efficiency is None:
         return _tile("Efficiency", "–", "no server ran", MEANINGS["efficiency"])
-    return _tile("Efficiency", f"{efficiency:.0%}", "of the servers' workers", MEANINGS["efficiency"])
+    return _tile("Efficiency", f"{efficiency:.0%}", "of workers' time", MEANINGS["efficiency"])
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -247,9 +247,11 @@ function drawChosen() {
   const from = [xOf(runs.start[run]), laneTop[runs.lane[run]] + middle];
   const to = [xOf(runs.start[run] + runs.took[run]), from[1]];
   drawing.strokeStyle = theme.text;
-  drawing.lineWidth = 1.3;
+  drawing.lineWidth = 1.2;
+  drawing.globalAlpha = 0.55;
   for (const link of sources[chosen.job].slice(0, 200)) drawLink(data.links.from[link], (end) => curve(end[1], from));
   for (const link of targets[chosen.job].slice(0, 200)) drawLink(data.links.to[link], (end) => curve(to, end[0]));
+  drawing.globalAlpha = 1;
   const [y, high] = boxOf(run, laneTop[runs.lane[run]]);
   drawing.lineWidth = 2.5;
   drawing.strokeStyle = theme.text;
