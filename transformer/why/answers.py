@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import NamedTuple
 
@@ -26,7 +25,6 @@ from .when import moment
 
 #: So many executions of a job are looked at.
 ATTEMPTS = 50
-_FOREVER = sys.maxsize
 #: Clocks of two processes, and the time between a submission and its record.
 _SLACK_SECONDS = 0.001
 _VERDICTS = {
@@ -94,7 +92,8 @@ def about_command(store: Store, new: NewRequest, staged: Staged, subject: str) -
     verdict, reasons = _forecast(case, new)
     outputs = tuple(output.path for output in new.outputs)
     mine = telling(attempts)
-    near, compared = _comparison(case, new.command, new.directory, outputs, _FOREVER, mine)
+    before = history.newest_request(store.database) + 1
+    near, compared = _comparison(case, new.command, new.directory, outputs, before, mine)
     if verdict is Verdict.WOULD_RUN and not attempts:
         reasons = [*reasons, *_never_run(near)]
     return compared._replace(
@@ -244,7 +243,7 @@ def _bytes(case: _Case) -> list[Reason]:
 def _is_kept(case: _Case, result: str) -> bool:
     try:
         return keying.is_kept(case.store, result, case.parts is not None and case.parts.is_index)
-    except SeamlessError:
+    except (SeamlessError, ValueError):
         return False
 
 

@@ -25,8 +25,8 @@ PREFIX_DIGITS = 6
 _HEX = re.compile(r"[0-9a-f]+")
 _NUMBER = re.compile(r"#?[0-9]+")
 _SHOWN = 5
-#: So many newer requests are searched for a file that is only an input.
-_READERS = 1000
+#: So many of the newest requests are searched for a file that is only an input: of those that name it, of all others.
+_NAMING, _OTHERS = 200, 500
 
 
 def about(store: Store, word: str) -> Answer | None:
@@ -101,7 +101,9 @@ def _about_file(store: Store, path: str, word: str) -> Answer | None:
         if writers:
             answer = answers.about_request(store, writers[0], word)
             notes = _notes(store, answer, writers[0], path, place, part)
-            return answer._replace(reasons=(*notes, *answer.reasons))
+            first = [note for note in notes if note.kind == "inside"]
+            last = [note for note in notes if note.kind != "inside"]
+            return answer._replace(reasons=(*first, *answer.reasons, *last))
         if part and not os.path.lexists(path):
             # Only what is, or was to be, inside of a result's directory may be missing.
             continue
@@ -168,11 +170,18 @@ def _about_foreign(store: Store, path: str, word: str) -> Answer:
         text = f"another store is to write it ({path}.FUTURE){stale}"
         return Answer(word, Verdict.WAITS, (Reason("waits_for_future", text),))
     checksum = checksum_of(store, path)
+    readers = _readers(store, path, checksum)
     answer = _about_made(store, checksum, word) if checksum is not None else None
-    if answer is not None:
-        note = Reason("same_content", "no request has written this file, but its content is what a job has made")
-        return answer._replace(reasons=(note, *answer.reasons))
-    return Answer(word, Verdict.NOT_MADE, tuple(_readers(store, path, checksum)))
+    if answer is None or (len(readers) > 1 and os.path.lexists(path)):
+        return Answer(word, Verdict.NOT_MADE, tuple(readers))
+    note = Reason("same_content", "no request has written this file, but its content is what a job has made")
+    return answer._replace(reasons=(note, *answer.reasons))
+
+
+def _likely(requests: list[Request], name: str) -> list[Request]:
+    base = os.path.basename(name)
+    naming = [request for request in requests if base in request.command]
+    return naming[:_NAMING] + [request for request in requests if base not in request.command][:_OTHERS]
 
 
 def _readers(store: Store, path: str, checksum: str | None) -> list[Reason]:
@@ -182,7 +191,7 @@ def _readers(store: Store, path: str, checksum: str | None) -> list[Reason]:
     for place, part in itself_and_above(os.path.dirname(path)):
         name = os.path.join(os.path.relpath(os.path.dirname(path), place), os.path.basename(path))
         name = os.path.normpath(name)
-        for request in history.in_directory(store.database, os.fsencode(place), newest)[:_READERS]:
+        for request in _likely(history.in_directory(store.database, os.fsencode(place), newest), name):
             job = history.job(store.database, request.job_id or 0)
             parts = contents.parts(job.checksum) if job is not None else None
             one = next((one for one in parts.inputs if one.name == name), None) if parts is not None else None
