@@ -44,6 +44,8 @@ SAME_SIGNAL_SECONDS = 0.02
 RECLAIM_SECONDS = 5.0
 #: How long workers have to leave after the second signal.
 STOP_SECONDS = 5.0
+#: How long a worker has to stop a job that was canceled under it.
+CANCEL_SECONDS = 2.0
 
 
 class Server:
@@ -318,7 +320,7 @@ class Server:
         if not self._is_due("rung", TICK_SECONDS):
             return
         self._pool.check_busy()
-        self._pool.stop_canceled(claims.all_to_stop(self._store.database), STOP_SECONDS)
+        self._pool.stop_canceled(claims.all_to_stop(self._store.database), CANCEL_SECONDS)
         self._tell_of_hooks()
         if self._pool.idle_count and claims.any_reserved(self._store.database, QUEUE_LANE):
             # A busy worker may sit on them for long: the woken one takes one back.
