@@ -98,14 +98,20 @@ def _make(errand: Errand) -> None:
         else:
             return
     if not failures:
-        raise BufferMissing(errand.checksum, _nobody(errand.host.lane.store, errand.checksum))
+        with errand.host.lane.lock:
+            raise _nobody(errand.host.lane.store, errand.checksum)
     raise next((one for one in failures if isinstance(one, NotReproducible)), failures[0])
 
 
-def _nobody(store: Store, checksum: str) -> str:
-    return (
+def _nobody(store: Store, checksum: str) -> SeamlessError:
+    former = evictions.former_maker(store.database, checksum)
+    if former is not None:
+        job, result = former
+        return NotReproducible(f"{checksum} was made by job {job}, which has given {result} since: not reproducible")
+    return BufferMissing(
+        checksum,
         f"no buffer {checksum}: the store {store.path} (digest {store.digest.name}) does not have it, and no job that "
-        "is recorded there can make it; give the file again that it was, or make it anew"
+        "is recorded there can make it; give the file again that it was, or make it anew",
     )
 
 

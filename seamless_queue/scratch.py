@@ -29,7 +29,7 @@ def drop_unused(store: Store, functions: Functions) -> int:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(os.path.join(store.path, LOCK_NAME), timeout=0):
+        with FileLock(os.path.join(store.path, LOCK_NAME), timeout=0, mode=0o600):
             return sum(_drop(store, functions, unused) for unused in evictions.unused_scratch(store.database))
     except Timeout:
         return 0

@@ -17,6 +17,9 @@ _MAKER = """SELECT jobs.id, jobs.checksum, jobs.result, jobs.scratch, jobs.evict
 MAKERS_OF_RESULT = f"{_MAKER} AND jobs.result = ? ORDER BY jobs.id DESC LIMIT ?"
 MAKERS_OF_MEMBER = f"""{_MAKER} AND jobs.id IN (SELECT job_id FROM makers WHERE makers.checksum = ?)
     ORDER BY jobs.id DESC LIMIT ?"""
+# Looked through only where nothing else is left to be said.
+FORMER = """SELECT jobs.checksum, jobs.result FROM attempts JOIN jobs ON jobs.id = attempts.job_id
+    WHERE attempts.result = ? AND jobs.result <> attempts.result ORDER BY attempts.id DESC LIMIT 1"""
 #: So many jobs at most are looked at that have made one buffer.
 MOST_MAKERS = 20
 # Whom the bytes still serve: a request that has not got its files, or one that waits for what they are made of; one
@@ -72,6 +75,12 @@ def makers_of(database: Database, checksum: str) -> list[Maker]:
 def maker_of(database: Database, checksum: str) -> Maker | None:
     """The newest job whose result was this buffer, or had it among its files."""
     return next(iter(makers_of(database, checksum)), None)
+
+
+def former_maker(database: Database, checksum: str) -> tuple[str, str] | None:
+    """A job whose result was this buffer once, and the result that it gave instead since."""
+    row = database.row(FORMER, (bytes.fromhex(checksum),))
+    return (row[0].hex(), row[1].hex()) if row else None
 
 
 def give_up(connection: Any, job_id: int) -> str | None:
