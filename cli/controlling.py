@@ -7,8 +7,14 @@ from collections.abc import Iterable
 from seamless.transformer import functions
 from seamless.transformer.context import Context, submitters_environment, told
 from seamless_queue import control
+from seamless_queue.canceling import Canceled
 from seamless_queue.control import Refused, Retried
 from seamless_queue.store import Store
+
+
+def cancel(store: Store, request_ids: Iterable[int]) -> tuple[Canceled, list[Refused]]:
+    """Take requests back, and return when what runs for them has stopped, or does not in a few seconds."""
+    return control.cancel(store, functions, request_ids)
 
 
 def retry(store: Store, request_ids: Iterable[int]) -> tuple[list[Retried], list[Refused]]:

@@ -13,6 +13,7 @@ from .entry import CONTEXT, debug_option, store_option
 
 if TYPE_CHECKING:
     from seamless_queue.broker.finding import Match
+    from seamless_queue.canceling import Canceled
     from seamless_queue.control import Refused
     from seamless_queue.store import Store
 
@@ -98,26 +99,33 @@ def cancel(context: click.Context, jobs: tuple[str, ...], as_json: bool, store: 
     from seamless_queue import control
     from seamless_queue.broker.finding import live_requests
 
+    from .controlling import cancel as cancel_requests
+
     with _opened(context, store) as opened:
         ids, problems = _requests(opened, jobs, live_requests, "it has ended already")
-        done, refused = control.cancel(opened, ids)
-        late = control.wait_until_stopped(opened, done)
+        done, refused = cancel_requests(opened, ids)
+        goes_on = control.goes_on(opened, ids)
         if as_json:
-            _print_json({"canceled": [one._asdict() for one in done], **_refused_json(refused, problems)})
+            _print_json({**_canceled_json(done, goes_on), **_refused_json(refused, problems)})
         else:
-            for one in done:
-                click.echo(f"#{one.request_id} canceled: {one.command}" + _shared(one.shared))
-                for dependent in one.dependents:
-                    click.echo(f"  #{dependent.request_id} fails with it: {dependent.command}")
-    for job_id in late:
-        problems.append(f"job {job_id} still runs after {control.STOP_SECONDS:g} s; its server may be stopped")
+            for one in done.requests:
+                click.echo(f"#{one.request_id} canceled: {one.command}{_shared(goes_on.get(one.request_id, 0))}")
+            for one in done.below:
+                click.echo(f"#{one.request_id} fails with it: {one.command}")
+    problems += [f"process {one.pid} has not stopped it yet; its result will not count" for one in done.running]
     return _complain(refused, problems)
 
 
+def _canceled_json(done: Canceled, goes_on: dict[int, int]) -> dict[str, Any]:
+    return {
+        "canceled": [one._asdict() | {"others": goes_on.get(one.request_id, 0)} for one in done.requests],
+        "failed_with_it": [one._asdict() for one in done.below],
+        "still_running": [{"pid": one.pid} for one in done.running],
+    }
+
+
 def _shared(count: int) -> str:
-    if not count:
-        return ""
-    return f" (the job goes on: {count} other request{'s' if count > 1 else ''} want{'' if count > 1 else 's'} it)"
+    return f" (its job goes on for {count} other{'s' if count > 1 else ''})" if count else ""
 
 
 @_verb("retry", "seamless-queue retry 12\n  seamless-queue retry --failed")

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from . import doorbell, sidecars
-from .broker import claims, control, deliveries, progress, sessions, submissions
-from .broker.control import Dependent, Former
+from . import canceling, doorbell, sidecars
+from .broker import cancellations, control, sessions, submissions
+from .broker.cancellations import Wanted
+from .broker.control import Former
 from .broker.records import Consequences, NewRequest, Submitted, merged
-from .broker.states import LIVE, RequestState
+from .broker.states import RequestState
+from .canceling import Canceled
 from .clerk import Functions
 from .staged import Staged
 from .store import Store
 
-#: How long a canceled command is waited for to be dead.
-STOP_SECONDS = 10.0
-#: How often that is looked at.
-LOOK_SECONDS = 0.02
 #: So many requests are made again in one transaction.
 RETRIES_TOGETHER = 200
-
-
-class Canceled(NamedTuple):
-    """A request that was taken back, and what that meant."""
-
-    request_id: int
-    command: str
-    #: how many others wait for the same job, which therefore goes on
-    shared: int
-    #: what waited for it, and has failed with it
-    dependents: tuple[Dependent, ...]
-    #: the job that a worker has to stop
-    stopping: int | None
 
 
 class Refused(NamedTuple):
@@ -71,50 +55,26 @@ def resume(store: Store) -> bool:
 
 
 # -- single requests -----------------------------------------------------------------------------
-def cancel(store: Store, request_ids: Iterable[int], why: str = "canceled") -> tuple[list[Canceled], list[Refused]]:
-    """Take requests back: what runs for them is told to stop, unless others want it too (`wait_until_stopped`)."""
-    done, refused, consequences = list[Canceled](), list[Refused](), list[Consequences]()
+def cancel(store: Store, functions: Functions, request_ids: Iterable[int]) -> tuple[Canceled, list[Refused]]:
+    """Take requests back, and return when what runs for them has stopped: see canceling.py."""
+    wanted, refused = list[Wanted](), list[Refused]()
     for request_id in dict.fromkeys(request_ids):
-        with store.database.transaction() as connection:
-            former = control.request(store.database, request_id)
-            if former is None or former.state not in LIVE:
-                refused.append(Refused(request_id, _not_live(former)))
-                continue
-            shared = control.shared_with(store.database, former)
-            waiting = control.dependents(store.database, request_id)
-            consequences.append(progress.cancel_request(connection, request_id, why))
-        worker = claims.worker_to_stop(store.database, former.job_id)
-        stopping = former.job_id if worker is not None else None
-        done.append(Canceled(request_id, former.command, shared, waiting, stopping))
-    _tidy(store, merged(consequences))
-    return done, refused
+        found = cancellations.wanted_of_number(store.database, request_id)
+        wanted += found
+        if not found:
+            refused.append(Refused(request_id, _not_live(control.request(store.database, request_id))))
+    return canceling.cancel(store, functions, wanted), refused
+
+
+def goes_on(store: Store, request_ids: Iterable[int]) -> dict[int, int]:
+    """Of these canceled requests those whose job goes on, and for how many others."""
+    formers = [control.request(store.database, request_id) for request_id in request_ids]
+    shared = {former.id: control.shared_with(store.database, former) for former in formers if former is not None}
+    return {request_id: count for request_id, count in shared.items() if count}
 
 
 def _not_live(former: Former | None) -> str:
     return "there is no such request" if former is None else f"it is {former.state.name.lower()} already"
-
-
-def _tidy(store: Store, consequences: Consequences) -> None:
-    """The .FUTUREs of what was taken back go; whoever runs it or waits for it is woken."""
-    for request_id in consequences.ended:
-        for path in deliveries.pending_paths(store.database, request_id):
-            sidecars.remove_future(os.fsdecode(path), store.id, request_id)
-        with store.database.transaction() as connection:
-            deliveries.clear_pending(connection, request_id)
-    addresses = [sessions.address_of(store.database, one) for one in consequences.sessions]
-    doorbell.ring([*sessions.queue_addresses(store.database), *(one for one in addresses if one)])
-
-
-def wait_until_stopped(store: Store, canceled: Sequence[Canceled], seconds: float = STOP_SECONDS) -> list[int]:
-    """Wait until nothing runs any more that was canceled; the jobs that still do."""
-    deadline = time.monotonic() + seconds
-    running = [one.stopping for one in canceled if one.stopping is not None]
-    while running:
-        running = [job_id for job_id in running if claims.worker_to_stop(store.database, job_id) is not None]
-        if not running or time.monotonic() > deadline:
-            break
-        time.sleep(LOOK_SECONDS)
-    return running
 
 
 def set_priority(store: Store, request_ids: Iterable[int], priority: int) -> tuple[list[int], list[Refused]]:

@@ -13,7 +13,6 @@ from .resources import PAUSED
 from .states import IS_LIVE, LIVE, RequestState, among
 
 _ENDED_BADLY = among(RequestState.FAILED, RequestState.CANCELED)
-_NOT_BEGUN = among(RequestState.WAITING, RequestState.KEYABLE)
 PAUSE = f"INSERT OR IGNORE INTO facts (name, value) VALUES ('{PAUSED}', ?)"
 RESUME = f"DELETE FROM facts WHERE name = '{PAUSED}'"
 SET_PRIORITY = f"UPDATE requests SET priority = ? WHERE id = ? AND {among(*LIVE)} AND {IS_LIVE} RETURNING job_id"
@@ -25,15 +24,7 @@ REQUEST = """SELECT requests.id, requests.state, requests.job_id, requests.lane,
     requests.retries, requests.refresh, requests.project, requests.stage, requests.parent, requests.scratch,
     requests.metavariables, requests.resources, jobs.checksum
     FROM requests LEFT JOIN jobs ON jobs.id = requests.job_id WHERE requests.id = ?"""
-# At any depth, those that wait for a request: they fail with it.
-WAITING_FOR = f"""WITH RECURSIVE below(id) AS (VALUES (?)
-    UNION SELECT dependencies.request_id FROM below JOIN dependencies ON dependencies.upstream_id = below.id
-    JOIN requests ON requests.id = dependencies.request_id
-    WHERE dependencies.checksum IS NULL AND requests.{_NOT_BEGUN})
-    SELECT requests.id, requests.command FROM below JOIN requests ON requests.id = below.id
-    WHERE requests.id <> ? ORDER BY requests.id"""
 SHARED = f"SELECT COUNT(*) FROM requests WHERE job_id = ? AND id <> ? AND {among(RequestState.QUEUED)}"
-WORKER_SESSION = "SELECT session_id FROM workers WHERE id = ?"
 # At any depth, those that have failed for want of a request's result; and what they lacked.
 FAILED_BELOW = f"""WITH RECURSIVE below(id) AS (VALUES (?)
     UNION SELECT dependencies.request_id FROM below JOIN dependencies ON dependencies.upstream_id = below.id
@@ -88,13 +79,6 @@ class Former(NamedTuple):
     checksum: bytes | None
 
 
-class Dependent(NamedTuple):
-    """A request that waits for another one."""
-
-    request_id: int
-    command: str
-
-
 def pause(connection: Any) -> bool:
     """Let nothing of the queue be begun any more; whether that is new."""
     return bool(connection.execute(PAUSE, (repr(time.time()),)).rowcount)
@@ -119,19 +103,9 @@ def request(database: Database, request_id: int) -> Former | None:
     return Former(row[0], RequestState(row[1]), *row[2:]) if row else None
 
 
-def dependents(database: Database, request_id: int) -> tuple[Dependent, ...]:
-    """What waits for a request, at any depth."""
-    return tuple(Dependent(*row) for row in database.rows(WAITING_FOR, (request_id, request_id)))
-
-
 def shared_with(database: Database, former: Former) -> int:
     """How many other requests wait for the same job."""
     return int(database.row(SHARED, (former.job_id, former.id))[0])
-
-
-def session_of(database: Database, worker_id: int) -> int:
-    """The session of a worker."""
-    return int(database.row(WORKER_SESSION, (worker_id,))[0])
 
 
 def all_failed(database: Database) -> list[int]:
