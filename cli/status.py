@@ -185,7 +185,7 @@ def _answer(store: Store, configured: Settings, options: Options, wanted: Filter
     if options.html is not None:
         from .htmlreport import write
 
-        write(store, options.html, since=wanted.since, project=options.project)
+        write(store, options.html, since=wanted.since, project=options.project, stage=options.stage)
     elif options.job is not None:
         from seamless_queue.broker.finding import the_one
 

@@ -70,6 +70,8 @@ def bar(survey: Survey, width: int = BAR_CHARACTERS) -> str:
     return "".join(BAR_LETTERS.get(word, ".") * length for word, length in shares(survey, width))
 
 
+#: States that have a colour.
+COLORED = frozenset({"running", "waiting", "ready", "delivering", "done", "failed", "canceled", "stopping"})
 #: From the left of a bar to its right.
 BAR_ORDER = ("done", "superseded", "failed", "canceled", "delivering", "running", "ready", "waiting")
 
@@ -119,8 +121,7 @@ def servers(survey: Survey) -> str:
 
 def busy(survey: Survey) -> str:
     """How many workers are busy, of how many."""
-    at_work = len({row.worker_id for row in survey.lists.running})
-    return f"{max(at_work, 0)} of {len(survey.workers)} workers busy"
+    return f"{survey.busy} of {len(survey.workers)} workers busy"
 
 
 def _server(host: Host, now: float) -> str:

@@ -1,7 +1,7 @@
 """When the queue will be done: a range, computed from how long like jobs took.
 
-Jobs are alike if their commands begin alike (`kind`); where there is no record of a kind, those of its project are
-taken, else all. What is still to be done takes, on `workers` workers,
+Jobs are alike if their commands are the same but for words with digits in them (`pattern`). Where no such job has
+ended, those count whose commands begin alike (`kind`), else those of the project, else all. What is still to be done takes, on `workers` workers,
 
     low  = max((work - spread) / workers, chain)
     high = max((work + spread) / workers + tail, chain + tail)
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,8 +26,16 @@ SPREADS = 1.3
 UNKNOWN_VARIATION = 0.5
 #: The share of jobs that are not longer than a "long" one.
 LONG_SHARE = 0.9
+#: So much of a command is its pattern.
+PATTERN_CHARACTERS = 200
+_NUMBERED = re.compile(r"[^\s;|&<>=()]*\d[^\s;|&<>=()]*")
 #: What runs a script: the script is what it does.
 INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|bash|sh|zsh|Rscript|julia|java|env|nice|time)[\d.]*")
+
+
+def pattern(command: str) -> str:
+    """The command without what tells apart the commands of a series: numbered files, parameters."""
+    return _NUMBERED.sub("#", command[:PATTERN_CHARACTERS])
 
 
 def kind(command: str) -> str:
@@ -82,16 +90,16 @@ def durations_of(seconds: Sequence[float]) -> Durations:
 
 
 class Experience:
-    """How long jobs took: by kind, by project, and all; the newest of each count."""
+    """How long jobs took: by pattern, by kind, by project, and all; the newest of each count."""
 
-    def __init__(self, most: int = 500) -> None:
+    def __init__(self, most: int = 200) -> None:
         self._most = most
         self._seconds: dict[tuple[str, str], list[float]] = {}
         self._summaries: dict[tuple[str, str], Durations] = {}
 
     def add(self, seconds: float, command: str, project: str | None) -> None:
         """One that has ended; to be told in the order in which they ended."""
-        for key in (("kind", kind(command)), ("project", project or ""), ("all", "")):
+        for key in _keys(command, project):
             known = self._seconds.setdefault(key, [])
             known.append(seconds)
             if len(known) > 2 * self._most:
@@ -100,12 +108,19 @@ class Experience:
 
     def of(self, command: str, project: str | None) -> Durations | None:
         """How long such a job takes; None if nothing is known at all."""
-        for key in (("kind", kind(command)), ("project", project or ""), ("all", "")):
+        for key in _keys(command, project):
             if key in self._seconds:
                 if key not in self._summaries:
                     self._summaries[key] = durations_of(self._seconds[key][-self._most :])
                 return self._summaries[key]
         return None
+
+
+def _keys(command: str, project: str | None) -> Iterator[tuple[str, str]]:
+    yield "pattern", pattern(command)
+    yield "kind", kind(command)
+    yield "project", project or ""
+    yield "all", ""
 
 
 class Job(NamedTuple):

@@ -88,6 +88,8 @@ class Survey(NamedTuple):
     hosts: tuple[Host, ...] = ()
     workers: tuple[Worker, ...] = ()
     lists: Lists = Lists()
+    #: how many workers have a job
+    busy: int = 0
     #: since when somebody has the queue paused
     paused_since: float | None = None
 
@@ -128,12 +130,13 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
     return Survey(
         now,
         overview.counted(database, wanted),
-        overview.running_count(database),
+        overview.running_count(database, wanted),
         overview.throughput(database, now),
         Estimator(database).estimate(hosts, now),
         hosts,
         tuple(overview.workers(database)),
         lists,
+        overview.busy(database),
         resources.paused_since(database),
     )
 

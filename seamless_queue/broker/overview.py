@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..driver import Database
+from .sessions import SessionKind
 from .states import IS_LIVE, LIVE, UNFINISHED, JobState, Outcome, RequestState, among
 
 #: What the errors of requests begin with that failed only because another one did (progress.upstream_failed).
@@ -62,7 +63,10 @@ _NEWEST = f"""COALESCE((SELECT MAX(id) FROM requests WHERE requests.job_id = job
 RUNNING = f"""SELECT {_ROW} FROM jobs, {WANTED} JOIN requests ON requests.id = {_NEWEST}
     WHERE jobs.worker_id IS NOT NULL AND jobs.{among(JobState.RUNNING, JobState.CANCELED)} AND {MATCHES}
     ORDER BY jobs.started, jobs.id LIMIT ?"""
-RUNNING_COUNT = f"SELECT COUNT(*) FROM jobs WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING)}"
+RUNNING_COUNT = f"""SELECT COUNT(*) FROM jobs, {WANTED} JOIN requests ON requests.id = {_NEWEST}
+    WHERE jobs.worker_id IS NOT NULL AND jobs.{among(JobState.RUNNING)} AND {MATCHES}"""
+BUSY = f"""SELECT COUNT(DISTINCT worker_id) FROM jobs
+    WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING, JobState.CANCELED)}"""
 # In the order in which they will be claimed.
 READY = f"""SELECT {_ROW} FROM jobs, {WANTED} JOIN requests ON requests.id = {_NEWEST}
     WHERE jobs.lane = ? AND jobs.{among(JobState.READY)} AND jobs.worker_id IS NULL AND jobs.resources IS NULL
@@ -92,9 +96,10 @@ INPUTS = """SELECT dependencies.request_id, dependencies.path, dependencies.upst
 # The row of the largest id gives the other columns (SQLite's rule for MAX).
 LAST_ATTEMPTS = """SELECT job_id, MAX(id), outcome, exit_code, error, stderr FROM attempts
     WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY job_id"""
-WORKERS = """SELECT workers.id, workers.session_id, workers.pid, workers.process_started, workers.created FROM workers
+# Not the server itself, which writes files but runs no jobs.
+WORKERS = f"""SELECT workers.id, workers.session_id, workers.pid, workers.process_started, workers.created FROM workers
     JOIN sessions ON sessions.id = workers.session_id WHERE sessions.ended IS NULL AND workers.ended IS NULL
-    ORDER BY workers.id"""
+    AND NOT (sessions.kind = {SessionKind.QUEUE.value} AND workers.pid = sessions.pid) ORDER BY workers.id"""
 
 _TOOK_TIME = among(Outcome.DONE, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.DIFFERED).replace("state", "outcome")
 DURATIONS = f"""SELECT attempts.id, attempts.finished, attempts.finished - attempts.started, requests.command,
@@ -333,9 +338,14 @@ def running(database: Database, wanted: Filter, limit: int) -> list[Row]:
     return _rows(database.rows(RUNNING, (*wanted, limit)))
 
 
-def running_count(database: Database) -> int:
+def running_count(database: Database, wanted: Filter) -> int:
     """How many jobs are run."""
-    return int(database.row(RUNNING_COUNT)[0])
+    return int(database.row(RUNNING_COUNT, wanted)[0])
+
+
+def busy(database: Database) -> int:
+    """How many workers have a job."""
+    return int(database.row(BUSY)[0])
 
 
 def ready(database: Database, wanted: Filter, lanes: Iterable[int], limit: int) -> list[Row]:
