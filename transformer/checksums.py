@@ -6,7 +6,7 @@ import os
 import time
 
 from seamless_queue import sidecars, statcache
-from seamless_queue.digest import CHUNK_BYTES, THREADED_BYTES, Digest
+from seamless_queue.digest import THREADED_BYTES, Digest
 from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store
 
@@ -66,19 +66,25 @@ class Hasher:
 
 
 def _of_content(digest: Digest, file: Found, entries: list[statcache.Entry] | None = None) -> str:
-    began = time.time_ns()
+    began, before = time.time_ns(), file.status
+    assert before is not None
     descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # Most files of a large directory are small.
-        content = os.read(descriptor, CHUNK_BYTES) if file.size < THREADED_BYTES else b""
-        whole = len(content) == file.size
-        checksum = digest.of(content) if whole and content else digest.of_descriptor(descriptor)
+        # Most files of a large directory are small: one look at each must do.
+        if before.st_size < THREADED_BYTES:
+            checksum = digest.of(os.read(descriptor, before.st_size + 1))
+        else:
+            checksum = digest.of_descriptor(descriptor)
         after = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    if file.status is None or not statcache.is_unchanged(file.status, after):
+    if (
+        after.st_mtime_ns != before.st_mtime_ns
+        or after.st_ctime_ns != before.st_ctime_ns
+        or after.st_size != before.st_size
+        or after.st_ino != before.st_ino
+    ):
         raise SeamlessError(f"{file.path} was changed while it was read; run again when its writer is done")
-    entry = None if entries is None else statcache.entry(file.status, began, checksum)
-    if entries is not None and entry is not None:
+    if entries is not None and (entry := statcache.entry(before, began, checksum)) is not None:
         entries.append(entry)
     return checksum

@@ -53,9 +53,10 @@ def _deliver_directory(store: Store, parent: int, name: str, index: Index, sidec
 def write_directory(store: Store, parent: int, name: str, index: Index) -> None:
     """Write what an index has and a directory has not; nothing is removed."""
     placing.make_directory(parent, name)
-    for entry, checksum in directories.files(index):
-        executable = directories.is_executable(index, entry)
-        with placing.way(parent, f"{name}/{entry}") as (place, last):
+    with placing.Walk(parent) as walk:
+        for entry, checksum in directories.files(index):
+            executable = directories.is_executable(index, entry)
+            place, last = walk.to(f"{name}/{entry}")
             if not placing.has_content(store, place, last, checksum):
                 placing.write(store, place, last, checksum, executable=executable)
             else:

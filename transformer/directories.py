@@ -10,6 +10,7 @@ index has files only. Sidecars are not part of an index; symbolic links are foll
 
 from __future__ import annotations
 
+import operator
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ MARK = "./"
 EXECUTABLE, DIRECTORY = "executable", "directory"
 #: A larger index is not read: it would take gigabytes of memory. This one has some three million files.
 MOST_INDEX_BYTES = 256 << 20
+
+
+_name_of = operator.attrgetter("name")
 
 
 class Found(NamedTuple):
@@ -79,14 +83,15 @@ def _survey(
         # Opening its database here would drop the locks on it.
         raise SeamlessError(f"{directory} is the store itself; leave it out")
     with os.scandir(directory) as entries:
-        inside = sorted(entries, key=lambda entry: entry.name)
+        inside = sorted(entries, key=_name_of)
     before = len(found)
     for entry in inside:
-        name = prefix + entry.name
+        name = entry.name
         if entry.is_dir():
-            _survey(entry.path, name + "/", above | {here}, store, found)
-        elif not is_sidecar(entry.name):
-            found.append(Found(name, entry.path, _status(entry.path, entry.stat)))
+            _survey(entry.path, f"{prefix}{name}/", above | {here}, store, found)
+        elif not is_sidecar(name):
+            path = entry.path
+            found.append(Found(prefix + name, path, _status(path, entry.stat)))
     if prefix and len(found) == before:
         found.append(Found(prefix[:-1], directory, None))
 

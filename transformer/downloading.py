@@ -163,7 +163,8 @@ def plan(store: Store, one: Wanted, bring: Bring) -> Plan:
     try:
         if index is not None:
             _refuse_link(descriptor, name, one.path)
-        states = {file: _state(store, descriptor, file, base) for file in files}
+        with placing.Walk(descriptor, make=False) as walk:
+            states = {file: _state(store, walk, file, base) for file in files}
     finally:
         os.close(descriptor)
     missing = [file for file, state in states.items() if state is not State.SAME]
@@ -176,10 +177,10 @@ def _refuse_link(base: int, name: str, path: str) -> None:
             raise SeamlessError(f"{path} is a link; a directory is not written through it, name what it leads to")
 
 
-def _state(store: Store, base: int, file: File, where: str) -> State:
+def _state(store: Store, walk: placing.Walk, file: File, where: str) -> State:
     try:
-        with placing.way(base, file.name, make=False) as (parent, last):
-            descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+        parent, last = walk.to(file.name)
+        descriptor = os.open(last, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
     except FileNotFoundError:
         return State.ABSENT
     except OSError:
@@ -206,15 +207,15 @@ def _size(store: Store, checksum: str, unknown: int = 0) -> int:
 # -- writing --------------------------------------------------------------------------------------
 def write(store: Store, planned: Plan, bring: Bring, advance: Advance) -> None:
     """Write what a plan lacks, in the place of what is in the way."""
-    with _opened(planned) as base:
+    with _opened(planned) as base, placing.Walk(base) as walk:
         _make_directories(base, planned)
         for file, state in planned.states.items():
-            with placing.way(base, file.name) as (parent, last):
-                if state is not State.SAME:
-                    _write(store, parent, last, file, bring)
-                    advance(_size(store, file.checksum))
-                elif planned.index is not None:
-                    placing.set_executable(parent, last, file.executable)
+            parent, last = walk.to(file.name)
+            if state is not State.SAME:
+                _write(store, parent, last, file, bring)
+                advance(_size(store, file.checksum))
+            elif planned.index is not None:
+                placing.set_executable(parent, last, file.executable)
         _write_index(base, planned)
 
 
@@ -251,11 +252,11 @@ def _make_directories(base: int, planned: Plan) -> None:
 
 def write_sidecars(planned: Plan) -> None:
     """Write the sidecars of all files of a directory, but not the files."""
-    with _opened(planned) as base:
+    with _opened(planned) as base, placing.Walk(base) as walk:
         _make_directories(base, planned)
         for file in planned.states:
-            with placing.way(base, file.name) as (parent, last):
-                placing.write_bytes(parent, last + sidecars.CHECKSUM, f"{file.checksum}\n".encode())
+            parent, last = walk.to(file.name)
+            placing.write_bytes(parent, last + sidecars.CHECKSUM, f"{file.checksum}\n".encode())
         _write_index(base, planned)
 
 

@@ -63,6 +63,37 @@ def _step(descriptor: int, part: str, relative: str, make: bool) -> int:
         ) from None
 
 
+class Walk:
+    """Many ways below one directory; that of the last one is kept, because most neighbours share it."""
+
+    def __init__(self, base: int, *, make: bool = True) -> None:
+        self._base = base
+        self._make = make
+        self._last: tuple[str, int] | None = None
+
+    def to(self, relative: str) -> tuple[int, str]:
+        """The same as `way`; the descriptor is good until the next one is asked for."""
+        parent, _, name = relative.rpartition("/")
+        if self._last is None or self._last[0] != parent:
+            self.close()
+            with way(self._base, relative, make=self._make) as (descriptor, _last):
+                self._last = parent, os.dup(descriptor)
+        assert self._last is not None
+        return self._last[1], name
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._last is not None:
+            os.close(self._last[1])
+            self._last = None
+
+    def __enter__(self) -> Walk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def make_directory(parent: int, relative: str) -> None:
     """Make a directory and those above it, unless they are there."""
     with way(parent, f"{relative}/.") as _:
