@@ -46,8 +46,9 @@ def _quoted(text: str) -> list[str] | None:
     parts = text.split("'")
     if '"' in text or len(parts) % 2 == 0 or "\n" in text or not all(PLAIN_TEXT(part) for part in parts[::2] if part):
         return None
-    # What is quoted is no command of its own; blanks in it must not look like the ends of words.
-    return list(_plain("Q".join(parts[::2]).split()))
+    # What is quoted must not look like the end of a word; the parser tells what a quoted command is.
+    names = list(_plain("\0".join(parts[::2]).split()))
+    return None if any("\0" in name for name in names) else names
 
 
 def _plain(words: list[str]) -> Iterator[str]:

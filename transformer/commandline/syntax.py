@@ -114,26 +114,28 @@ _WHOLE = frozenset(["string", "raw_string", "ansi_c_string", "heredoc_body", "co
 
 
 def meaning(text: str) -> list[str] | None:
-    """The tokens of a shell text without comments and blank space; None if it cannot be read."""
+    """The structure of a shell text without comments and blank space; None if it cannot be read."""
     data = text.encode("utf-8", "surrogateescape")
     root = _parser().parse(data).root_node
     if root.has_error or b"<<" in data:
         return None
     tokens: list[str] = []
-    stack = [root]
+    stack: list[Node | str] = [root]
     while stack:
         node = stack.pop()
-        if node.type == "comment":
+        if isinstance(node, str):
+            tokens.append(node)
+        elif node.type == "comment":
             continue
-        if node.children and node.type not in _WHOLE:
+        elif node.children and node.type not in _WHOLE:
+            tokens.append(f"{node.type}(")
+            stack.append(")")
             stack.extend(reversed(node.children))
-            continue
-        token = data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
-        # One end of a line is as good as several.
-        token = token if token.strip() else "\n"
-        if token != "\n" or (tokens and tokens[-1] != "\n"):
-            tokens.append(token)
-    return tokens[:-1] if tokens and tokens[-1] == "\n" else tokens
+        else:
+            token = data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+            # The ends of lines show in the structure.
+            tokens += [token] if token.strip() else []
+    return tokens
 
 
 def _first_error(node: Node) -> Node:
