@@ -14,6 +14,7 @@ from ..driver import Database
 from ..errors import BufferError_, SeamlessError
 from ..sidecars import CHECKSUM, INDEX, read_checksum
 from ..store import Store
+from . import files
 from .marks import Marks
 
 #: So many rows are looked at in one read transaction.
@@ -101,7 +102,7 @@ def index_content(store: Store, checksum: bytes) -> bytes:
         return bytes(row[0])
     path = store.buffers.path(checksum.hex())
     try:
-        with open(path, "rb") as file:
+        with open(files.open_unnoticed(path), "rb") as file:
             if os.fstat(file.fileno()).st_size > LARGEST_INDEX or (first := file.read(1)) not in (b"{", b"["):
                 return b""
             return first + file.read()

@@ -103,7 +103,7 @@ def _small(store: Store) -> Iterator[list[tuple[str, bytes]]]:
 def _digest_of(digest: Digest, path: str) -> str | None:
     """The checksum of a file; None if it is gone, an empty text if it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = files.open_unnoticed(path)
     except FileNotFoundError:
         return None
     except OSError:
