@@ -16,14 +16,22 @@ LAST_DAY_SECONDS = 86_400.0
 STANDARD_OUTPUT = "-"
 
 
-def write(store: Store, path: str, *, since: float | None = None, project: str | None = None, title: str = "") -> None:
-    """Write the page: of a project, or of what ended since a moment or is alive. `-`: to standard output.
+def write(
+    store: Store,
+    path: str,
+    *,
+    since: float | None = None,
+    project: str | None = None,
+    stage: str | None = None,
+    title: str = "",
+) -> None:
+    """Write the page, of what is alive and what ended since a moment. `-`: to standard output.
 
-    Without `since` of the last day, or of all of the project. An existing file is replaced by a whole one.
+    Without `since` of the last day, or of all that has the labels. An existing file is replaced by a whole one.
     """
     if path != STANDARD_OUTPUT:
         _reject_unwritable(path)
-    content = made(store, since=since, project=project, title=title)
+    content = made(store, since, project, stage, title)
     if path == STANDARD_OUTPUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
@@ -32,7 +40,13 @@ def write(store: Store, path: str, *, since: float | None = None, project: str |
         _replace(path, content)
 
 
-def made(store: Store, *, since: float | None = None, project: str | None = None, title: str = "") -> bytes:
+def made(
+    store: Store,
+    since: float | None = None,
+    project: str | None = None,
+    stage: str | None = None,
+    title: str = "",
+) -> bytes:
     """The page's bytes."""
     from seamless_queue.broker.timeline import Wanted
 
@@ -43,9 +57,11 @@ def made(store: Store, *, since: float | None = None, project: str | None = None
 
     now = time.time()
     if since is None:
-        since = 0.0 if project is not None else now - LAST_DAY_SECONDS
-    title = title or (f"Project {project}" if project else "Seamless Queue")
-    found = report(store, gather(store, Wanted(since, project), now), title, project)
+        since = now - LAST_DAY_SECONDS if project is None and stage is None else 0.0
+    labels = [f"{name} {label}" for name, label in (("project", project), ("stage", stage)) if label is not None]
+    about = ", ".join(labels)
+    found = report(store, gather(store, Wanted(since, project, stage), now), title or "Seamless Queue", about)
+    title = title or ": ".join(["Seamless Queue", *filter(None, [about])])
     return page(found.data, title, summary(found)).encode("utf-8", "replace")
 
 

@@ -52,7 +52,7 @@ class Report(NamedTuple):
     critical: list[tuple[str, float]]
 
 
-def report(store: Store, gathered: Gathered, title: str, project: str | None) -> Report:
+def report(store: Store, gathered: Gathered, title: str, about: str = "") -> Report:
     """Everything of a period."""
     found = spans(gathered)
     rows, row_of = lanes(gathered, found)
@@ -73,7 +73,7 @@ def report(store: Store, gathered: Gathered, title: str, project: str | None) ->
         "title": title,
         "store": shown(store.path),
         "host": shown(os.uname().nodename),
-        "project": None if project is None else shown(project),
+        "about": shown(about),
         "made": round(time.time() * 1000),
         "t0": round(begin * 1000),
         "until": _ms(gathered.until - begin),
@@ -99,9 +99,7 @@ def report(store: Store, gathered: Gathered, title: str, project: str | None) ->
 
 
 def _rounded(found: figures.Figures) -> dict[str, Any]:
-    return {
-        name: round(value, 4) if isinstance(value, float) else value for name, value in found._asdict().items()
-    }
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in found._asdict().items()}
 
 
 def _begin(gathered: Gathered, found: Sequence[Span]) -> float:
@@ -133,7 +131,9 @@ class _Table:
         self._file_rows: list[tuple[int, str, int | None]] = []
         self._begin = begin
         self._gathered = gathered
-        names = "command kind state id request created took error directory label asked again inputs outputs moreIn moreOut"
+        names = (
+            "command kind state id request created took error directory label asked again inputs outputs moreIn moreOut"
+        )
         self.columns: dict[str, list[Any]] = {name: [] for name in names.split()}
 
     def add(self, task: Task, seconds: float | None) -> None:

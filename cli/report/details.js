@@ -43,7 +43,7 @@ function fileList(title, files, more, links, ends) {
 
 function runLine(run) {
   const outcome = runs.outcome[run];
-  const exit = runs.exit[run] === null || runs.exit[run] === 0 ? "" : `, exit code ${runs.exit[run]}`;
+  const exit = runs.exit[run] ? `, exit code ${runs.exit[run]}` : "";
   const text = `${moment(runs.start[run])}: ${data.outcomes[outcome]}${exit} after ${duration(runs.took[run])}`;
   const mark = swatch(outcomeColours[outcome], failedOutcomes.has(outcome));
   return make("li", {}, mark, make("button", { type: "button", class: "link name", onclick: () => choose(runs.job[run], run) }, text));
@@ -52,10 +52,11 @@ function runLine(run) {
 function runFacts(run) {
   if (run === null) return [];
   const lane = data.lanes[runs.lane[run]];
+  const exit = runs.exit[run] ? `, exit code ${runs.exit[run]}` : "";
   const began = jobs.created[runs.job[run]];
   const waited = runs.start[run] > began && runsOf[runs.job[run]][0] === run ? duration(runs.start[run] - began) : "";
   return [
-    ["Outcome", data.outcomes[runs.outcome[run]] + (runs.exit[run] === null ? "" : `, exit code ${runs.exit[run]}`)],
+    ["Outcome", data.outcomes[runs.outcome[run]] + exit],
     ["Began", `${day(runs.start[run])} ${clock(runs.start[run], 4)}`],
     ["Took", duration(runs.took[run])],
     ["Waited", waited],

@@ -285,7 +285,7 @@ function fitGraph() {
   // Letters that nobody can read are no overview either: rather a part, to be moved about.
   graphView.scale = Math.min(1.3, Math.max(room, 0.45));
   graphView.x = (box.width - graphView.width * graphView.scale) / 2;
-  graphView.y = (box.height - graphView.height * graphView.scale) / 2;
+  graphView.y = Math.min((box.height - graphView.height * graphView.scale) / 2, 60);
   const centre = graphBox.querySelector(".chosen");
   if (graphView.scale > room && centre) {
     const [, x, y] = /translate\(([-\d.e]+) ([-\d.e]+)\)/.exec(centre.getAttribute("transform"));

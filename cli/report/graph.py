@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from .gathering import File, Gathered, Task
 
+#: Fewer bytes may well be the same by accident: empty files, small numbers.
+TELLING_BYTES = 16
+
 
 class Edge(NamedTuple):
     """One task reads a file that another one has made, or was to make."""
@@ -25,7 +28,7 @@ def edges(gathered: Gathered) -> list[Edge]:
     """
     found = dict.fromkeys(_recorded(gathered))
     told = {(edge.target, edge.name) for edge in found}
-    makers = _Makers()
+    makers = _Makers(gathered.sizes)
     for task in gathered.tasks:
         for file in task.inputs:
             source = None if (task.number, file.name) in told else makers.of(file)
@@ -52,7 +55,8 @@ def _text(name: bytes) -> str:
 class _Makers:
     """Who made which bytes, among the tasks so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
         self._by_bytes: dict[str, dict[int, None]] = defaultdict(dict)
         self._by_path: dict[tuple[bytes, str], int] = {}
 
@@ -64,11 +68,13 @@ class _Makers:
                     self._by_path[file.path, file.checksum] = task.number
 
     def of(self, file: File) -> int | None:
-        """Who made a file: who wrote it there, or the only one who made these bytes."""
+        """Who made a file: who wrote it there, or the only one who made these bytes, if they are telling."""
         if file.checksum is None:
             return None
         if file.path is not None and (file.path, file.checksum) in self._by_path:
             return self._by_path[file.path, file.checksum]
+        if self._sizes.get(file.checksum, 0) < TELLING_BYTES:
+            return None
         candidates = self._by_bytes.get(file.checksum, {})
         return next(iter(candidates)) if len(candidates) == 1 else None
 

@@ -74,7 +74,7 @@ class Logs:
         if size is None:
             return None
         if b"\0" in end:
-            return Log("(not text)", size, True)
+            return Log("(not text)", size, False)
         return _cut(end, size, lines)
 
     def _end(self, checksum: str, most: int) -> tuple[int | None, bytes]:

@@ -43,11 +43,11 @@ def _heading(data: dict[str, object]) -> str:
     made = int(str(data["made"])) / 1000
     begin = int(str(data["t0"])) / 1000
     end = begin + float(str(data["ended"])) / 1000
-    project = f" · project {escape(str(data['project']))}" if data["project"] else ""
+    about = f" · {escape(str(data['about']))}" if data["about"] else ""
     return (
         f"<h1>{escape(shown(str(data['title'])))}</h1>\n"
         f'<p class="about"><span class="mono">{escape(str(data["store"]))}</span> on {escape(str(data["host"]))}'
-        f"{project} · {moment(begin)} to {moment(end)} · made {moment(made)}</p>"
+        f"{about} · {moment(begin)} to {moment(end)} · made {moment(made)}</p>"
     )
 
 
@@ -74,7 +74,7 @@ def _bar(counts: dict[str, int]) -> str:
 
 def _efficiency(efficiency: float | None) -> str:
     if efficiency is None:
-        return _tile("Efficiency", "–", "no server ran", MEANINGS["efficiency"])
+        return _tile("Efficiency", "none", "no server ran", MEANINGS["efficiency"])
     return _tile("Efficiency", f"{efficiency:.0%}", "of workers' time", MEANINGS["efficiency"])
 
 

@@ -6,24 +6,31 @@ Each function is one read. What changes between two of them does no harm: a row 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..driver import Database
 from .records import QUEUE_LANE
 from .sessions import SessionKind
-from .states import IS_LIVE, JobState, Outcome, RequestState, among
+from .states import IS_LIVE, JobState, Outcome, RequestState
 
 #: So many numbers or checksums go into one statement.
 AT_ONCE = 5000
 
-_PROJECT = "(? IS NULL OR project = ? OR substr(project, 1, length(?) + 1) = ? || ':')"
-REQUESTS = f"""SELECT id, state, job_id, lane, command, directory, project, stage, created, finished, error, parent
-    FROM requests WHERE (finished >= ? OR {IS_LIVE}) AND {_PROJECT} ORDER BY id DESC LIMIT ?"""
-HOW_MANY = f"SELECT COUNT(*) FROM requests WHERE (finished >= ? OR {IS_LIVE}) AND {_PROJECT}"
-JOBS = """SELECT id, checksum, state, result, created, started, finished, worker_id, evicted FROM jobs
+# One row of what is wanted, so that every statement has each parameter once. A project `a` has the parts `a:b`.
+_WANTED = "(SELECT ? AS since, ? AS project, ? AS stage) AS wanted"
+_MATCHES = f"""(requests.finished >= wanted.since OR requests.{IS_LIVE})
+    AND (wanted.project IS NULL OR requests.project = wanted.project
+        OR substr(requests.project, 1, length(wanted.project) + 1) = wanted.project || ':')
+    AND (wanted.stage IS NULL OR requests.stage = wanted.stage
+        OR substr(requests.stage, 1, length(wanted.stage) + 1) = wanted.stage || ':')"""
+REQUESTS = f"""SELECT requests.id, state, job_id, lane, command, directory, requests.project, requests.stage, created,
+    finished, error, parent FROM requests, {_WANTED} WHERE {_MATCHES} ORDER BY requests.id DESC LIMIT ?"""
+HOW_MANY = f"SELECT COUNT(*) FROM requests, {_WANTED} WHERE {_MATCHES}"
+JOBS = """SELECT id, checksum, state, result, created, started, finished, worker_id FROM jobs
     WHERE id IN (SELECT value FROM json_each(?))"""
-ATTEMPTS = """SELECT id, job_id, session_id, worker_id, outcome, exit_code, error, stdout, stderr, started, finished,
-    user_time, system_time, peak_memory FROM attempts WHERE job_id IN (SELECT value FROM json_each(?)) ORDER BY id"""
+ATTEMPTS = """SELECT id, job_id, session_id, worker_id, outcome, exit_code, error, stdout, stderr,
+    COALESCE(started, finished), finished, user_time + system_time, peak_memory FROM attempts
+    WHERE job_id IN (SELECT value FROM json_each(?))"""
 SESSIONS = f"""SELECT id, kind, host, pid, created, COALESCE(ended, MIN(lease_until, ?)) FROM sessions
     WHERE id IN (SELECT value FROM json_each(?))
     OR kind = {SessionKind.QUEUE.value} AND created <= ? AND COALESCE(ended, lease_until) >= ?"""
@@ -39,15 +46,11 @@ SIZES = "SELECT checksum, length(content) FROM buffers WHERE checksum IN (SELECT
 
 
 class Wanted(NamedTuple):
-    """Which requests a report is about: those that ended since then or are alive, of a project or of all."""
+    """Which requests a report is about: those that ended since then or are alive, with labels or of all."""
 
     since: float
     project: str | None = None
-
-    @property
-    def parameters(self) -> tuple[object, ...]:
-        """The values for the question marks."""
-        return self.since, self.project, self.project, self.project, self.project
+    stage: str | None = None
 
 
 class RequestRow(NamedTuple):
@@ -56,6 +59,8 @@ class RequestRow(NamedTuple):
     id: int
     state: RequestState
     job_id: int | None
+    #: whether the queue was to run it
+    is_queued: bool
     command: str
     directory: bytes
     project: str | None
@@ -63,9 +68,8 @@ class RequestRow(NamedTuple):
     created: float
     finished: float | None
     error: str | None
+    #: the job whose code has made it
     parent: int | None
-    #: whether the queue was to run it
-    queued: bool
 
 
 class JobRow(NamedTuple):
@@ -80,7 +84,6 @@ class JobRow(NamedTuple):
     finished: float | None
     #: who runs it, or has reserved it
     worker_id: int | None
-    evicted: bool
 
 
 class AttemptRow(NamedTuple):
@@ -146,43 +149,42 @@ class DependencyRow(NamedTuple):
 
 def how_many(database: Database, wanted: Wanted) -> int:
     """How many requests there are to tell of."""
-    return int(database.row(HOW_MANY, wanted.parameters)[0])
+    return int(database.row(HOW_MANY, wanted)[0])
 
 
 def requests(database: Database, wanted: Wanted, at_most: int) -> list[RequestRow]:
     """The requests, oldest first; of too many the newest."""
-    rows = database.rows(REQUESTS, (*wanted.parameters, at_most))
-    return [
-        RequestRow(row[0], RequestState(row[1]), row[2], row[4], bytes(row[5]), *row[6:12], row[3] == QUEUE_LANE)
-        for row in reversed(rows)
-    ]
+    found = []
+    for number, state, job_id, lane, command, directory, *labels_and_ends in database.rows(
+        REQUESTS, (*wanted, at_most)
+    ):
+        is_queued = lane == QUEUE_LANE
+        found.append(
+            RequestRow(number, RequestState(state), job_id, is_queued, command, bytes(directory), *labels_and_ends)
+        )
+    return found[::-1]
 
 
 def jobs(database: Database, numbers: Collection[int]) -> dict[int, JobRow]:
     """These jobs, by number."""
-    return {
-        row[0]: JobRow(row[0], row[1].hex(), JobState(row[2]), _hex(row[3]), *row[4:8], row[8] is not None)
-        for row in _rows(database, JOBS, numbers)
-    }
+    found = {}
+    for number, checksum, state, result, *rest in _rows(database, JOBS, numbers):
+        found[number] = JobRow(number, checksum.hex(), JobState(state), _hex(result), *rest)
+    return found
 
 
 def attempts(database: Database, job_ids: Collection[int]) -> list[AttemptRow]:
     """All executions of these jobs that have ended, oldest first."""
-    found = [
-        AttemptRow(
-            *row[:4],
-            Outcome(row[4]),
-            *row[5:7],
-            _hex(row[7]),
-            _hex(row[8]),
-            row[10] if row[9] is None else row[9],
-            row[10],
-            None if row[11] is None else row[11] + (row[12] or 0.0),
-            row[13],
+    found = []
+    for *ids, outcome, exit_code, error, stdout, stderr, started, finished, cpu, memory in _rows(
+        database, ATTEMPTS, job_ids
+    ):
+        number, job_id, session_id, worker_id = ids
+        ended = (exit_code, error, _hex(stdout), _hex(stderr))
+        found.append(
+            AttemptRow(number, job_id, session_id, worker_id, Outcome(outcome), *ended, started, finished, cpu, memory)
         )
-        for row in _rows(database, ATTEMPTS, job_ids)
-    ]
-    return sorted(found)
+    return sorted(found, key=lambda attempt: attempt.id)
 
 
 def sessions(database: Database, numbers: Iterable[int], since: float, until: float) -> dict[int, SessionRow]:
@@ -219,11 +221,11 @@ def sizes(database: Database, checksums: Collection[str]) -> dict[str, int]:
     return {row[0].hex(): row[1] for row in _rows(database, SIZES, checksums)}
 
 
-def _rows(database: Database, statement: str, wanted: Collection[int] | Collection[str]) -> list[tuple[object, ...]]:
-    """A list for one parameter; in pieces, so that no read is long."""
+def _rows(database: Database, statement: str, wanted: Collection[int] | Collection[str]) -> list[Any]:
+    """The rows for a list, which is one parameter; in pieces, so that no read is long."""
     import json
 
-    ordered, found = sorted(wanted), []  # type: ignore[type-var]
+    ordered, found = list(wanted), []
     for place in range(0, len(ordered), AT_ONCE):
         found.extend(database.rows(statement, (json.dumps(ordered[place : place + AT_ONCE]),)))
     return found
