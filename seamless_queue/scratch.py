@@ -46,10 +46,18 @@ def _drop(store: Store, functions: Functions, unused: Unused) -> bool:
         if evictions.give_up(connection, unused.job_id) is None:
             return False
         for checksum in bytes_of_it:
-            if not evictions.is_promised(store.database, checksum):
+            if not evictions.is_promised(store.database, checksum) and not _is_newer(store, checksum, unused.finished):
                 store.buffers.remove_within(connection, checksum)
         crashpoints.reached("removed")
     return True
+
+
+def _is_newer(store: Store, checksum: str, moment: float) -> bool:
+    """Whether somebody has put a large buffer in place since, for whom the table does not speak yet."""
+    try:
+        return os.stat(store.buffers.path(checksum)).st_ctime > moment
+    except FileNotFoundError:
+        return False
 
 
 def _spare(store: Store, functions: Functions, unused: Unused) -> list[str]:

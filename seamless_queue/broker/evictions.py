@@ -36,7 +36,7 @@ _UNUSED = f"""NOT EXISTS (SELECT 1 FROM requests WHERE requests.job_id = jobs.id
         WHERE requests.job_id = jobs.id AND asking.{among(JobState.RUNNING)})"""
 GIVE_UP = f"""UPDATE jobs SET evicted = ? WHERE id = ? AND {among(JobState.DONE)} AND evicted IS NULL
     AND {_UNUSED} RETURNING result"""
-SCRATCH = f"""SELECT id, checksum, result FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)}
+SCRATCH = f"""SELECT id, checksum, result, finished FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)}
     AND {_UNUSED} LIMIT ?"""
 #: So many scratch jobs are looked at in one go.
 MOST_SCRATCH = 1000
@@ -63,6 +63,8 @@ class Unused(NamedTuple):
     job_id: int
     checksum: str
     result: str
+    #: when it was done
+    finished: float
 
 
 def makers_of(database: Database, checksum: str) -> list[Maker]:
@@ -91,7 +93,7 @@ def give_up(connection: Any, job_id: int) -> str | None:
 
 def unused_scratch(database: Database) -> list[Unused]:
     """Jobs whose bytes nobody wants kept, and nobody is about to use; not all at once if they are very many."""
-    return [Unused(row[0], row[1].hex(), row[2].hex()) for row in database.rows(SCRATCH, (MOST_SCRATCH,))]
+    return [Unused(row[0], row[1].hex(), row[2].hex(), row[3]) for row in database.rows(SCRATCH, (MOST_SCRATCH,))]
 
 
 def is_promised(database: Database, checksum: str) -> bool:
