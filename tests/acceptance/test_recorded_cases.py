@@ -22,6 +22,7 @@ DIFFERENT = {
     "arg-space": "a word with a blank stays one word: quoting is kept",
     "pipe-bash-c": "quoting is kept: what is given to bash -c arrives whole",
     "basic-no-cache": "no configuration is needed: there is a default store",
+    "arg-dir-emptysub": "empty directories are part of a directory",
     "basic-usage": "the usage text is our own, and on standard error",
 }
 COMMANDS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
