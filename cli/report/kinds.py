@@ -6,14 +6,22 @@ import os
 import re
 from functools import lru_cache
 
-#: Words that stand before the command that is meant.
+#: Words that stand before the command that is meant, with their options and numbers.
 BEFORE = frozenset({"env", "time", "nice", "nohup", "exec", "command", "sudo", "timeout", "stdbuf", "xargs"})
+#: Words of the shell that a command may follow.
+OPENING = frozenset({"do", "then", "else", "elif", "if", "while", "until", "!", "{", "("})
+#: Words of the shell, and commands, that say nothing of what is done.
+IDLE = frozenset({"for", "case", "select", "done", "fi", "esac", "}", ")", "cd", "set", "export", "true", ":"})
 #: Programs that are only as good as the script that they are given.
 INTERPRETERS = re.compile(r"(ba|da|z|k)?sh|python[\d.]*|pypy[\d.]*|perl|ruby|Rscript|julia|node|php|lua|octave|java")
 #: Between the commands of a line.
 SEPARATORS = re.compile(r"\|\|?|&&|;|\n")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 PYTHON_CALL = re.compile(r"[\w.<>]+\(.*\)", re.DOTALL)
 ASSIGNMENT = re.compile(r"\w+=\S*")
+NUMBER_OR_OPTION = re.compile(r"-.*|[\d.]+[smhd]?")
+#: So many parts of a line are looked at, of so many it is named.
+LOOKED_AT, NAMED = 12, 3
 LONGEST = 40
 
 
@@ -21,25 +29,32 @@ LONGEST = 40
 def kind_of(command: str) -> str:
     """`sort`, `python fit.py`, `sort | uniq`; a guess, but the same one for like commands."""
     text = command.strip()
-    if PYTHON_CALL.fullmatch(text) and " " not in text.partition("(")[0]:
+    if PYTHON_CALL.fullmatch(text) and text[0] != "(":
         return _short(text.partition("(")[0])
-    parts = [name for part in SEPARATORS.split(text)[:8] if (name := _program(part.split()))]
-    joined = " | ".join(dict.fromkeys(parts[-3:]))
-    return _short(joined or "(none)")
+    parts = SEPARATORS.split(QUOTED.sub("''", text))[:LOOKED_AT]
+    names = dict.fromkeys(name for part in parts if (name := _program(part.replace("(", " ( ").split())))
+    return _short(" | ".join(list(names)[:NAMED]) or "(none)")
 
 
 def _program(words: list[str]) -> str:
-    words = [word for word in words if not word.startswith((">", "<", "2>", "&>"))]
-    while words and (words[0] in BEFORE or ASSIGNMENT.fullmatch(words[0]) or words[0].startswith(("(", "{", "!"))):
-        words = words[1:] if len(words[0].strip("({!")) == 0 or words[0][0] not in "({!" else [words[0][1:], *words[1:]]
-        while words and words[0].replace(".", "").isdigit():
-            words = words[1:]
-    if not words:
-        return ""
-    program = os.path.basename(words[0].strip("'\"()"))
+    """The program that a simple command runs; empty if it is none to speak of."""
+    skipping = False
+    for place, word in enumerate(words):
+        if word in BEFORE:
+            skipping = True
+        elif ASSIGNMENT.fullmatch(word) or word in OPENING or (skipping and NUMBER_OR_OPTION.fullmatch(word)):
+            continue
+        elif word in IDLE or word[0] in "<>)#":
+            return ""
+        else:
+            return _with_script(os.path.basename(word.strip("'\"()")), words[place + 1 :])
+    return ""
+
+
+def _with_script(program: str, words: list[str]) -> str:
     if not INTERPRETERS.fullmatch(program):
         return program
-    script = next((word for word in words[1:] if not word.startswith("-")), "")
+    script = next((word for word in words if not word.startswith("-")), "")
     return f"{program} {os.path.basename(script)}" if "." in script else program
 
 
