@@ -45,6 +45,11 @@ def program(command: click.Command, name: str) -> Callable[[], None]:
 
     def main() -> None:
         _mend_standard_streams()
+        # What click's own `main` does, which is not called.
+        if instruction := os.environ.get(f"_{name.replace('-', '_').upper()}_COMPLETE"):
+            from .completion import answer
+
+            sys.exit(answer(command, name, instruction))
         sys.exit(_status(command, name))
 
     return main

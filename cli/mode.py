@@ -61,7 +61,7 @@ def mode(shell: str) -> str:
     from importlib.resources import files
 
     text = (files(__package__) / "shell" / f"mode.{shell}").read_text(encoding="utf-8")
-    lists = {"SKIPPED": " ".join(SKIPPED.split()), "TALKERS": TALKERS, "PAGERS": PAGERS}
+    lists = {"SKIPPED": " ".join(SKIPPED.split()), "TALKERS": " ".join(TALKERS.split()), "PAGERS": PAGERS}
     for name, words in lists.items():
         text = text.replace(f"@{name}@", words)
     return text

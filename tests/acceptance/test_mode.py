@@ -18,7 +18,8 @@ SHELLS = [
 KEY = "\x18\x17"
 START = {
     "bash": """PS1='ready$ '; PROMPT_COMMAND='asked=$((asked + 1))'; bind '"\\C-xq": "unbroken"'""",
-    "zsh": """PROMPT='ready$ '; HISTFILE=; precmd() { asked=$((asked + 1)) }; bindkey -s '^Xq' unbroken; unsetopt prompt_sp""",
+    "zsh": """PROMPT='ready$ '; HISTFILE=; unsetopt promptsp
+        precmd() { asked=$((asked + 1)) }; bindkey -s '^Xq' unbroken""",
 }
 RC = {"bash": ".bashrc", "zsh": ".zshrc"}
 COMMON = """
@@ -124,6 +125,7 @@ LINES = {
             *("X=1", "X=1 sort d.txt", "A[1]=2", "echo x", "export X=1", "fg", "jobs", "%1", "sleep 9 &", "sort x & "),
             *("for i in 1 2; do sort d.txt; done", "{ sort d.txt; }", "(sort d.txt)", "[[ -e x ]]", "if sort d.txt"),
             *("sort 'd.txt", "sort d.txt |", "sort )", "!!", "sort !$", "^a^b", "# sort", "$x d.txt", "\\sort d.txt"),
+            *("sudo sort d.txt", "'sort' d.txt"),
             *(
                 "nothing-like-this d.txt",
                 "./missing.sh",
@@ -132,7 +134,7 @@ LINES = {
                 "git status",
                 "sudo sort x",
             ),
-            *("seamless-run sort d.txt", "seamless-queue", "python3", "cat", "ssh host sort", "mine d.txt", "'sort' x"),
+            *("seamless-run sort d.txt", "seamless-queue", "python3", "cat", "ssh host sort", "mine d.txt"),
         ]
     ),
 }
