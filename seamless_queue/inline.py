@@ -135,6 +135,8 @@ class InlineSession(Parentless):
         """End the session."""
         with self.store.database.transaction() as connection:
             consequences = sessions.end_session(connection, self.id, "the session ended")
+            # The next server may be long in coming, and an environment holds secrets.
+            connection.execute(reports.FORGET_CONTEXTS)
         self.clerk.handle(consequences)
 
     # -- working ----------------------------------------------------------------------------

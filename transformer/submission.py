@@ -120,13 +120,17 @@ class Submitter:
         """Record requests in one transaction, put their .FUTUREs in place, wake the queue: acknowledged."""
         consequences: list[Consequences] = []
         done = []
-        staged.contexts.update(self._contexts.values())
+        contexts = Staged()
+        contexts.contexts.update(self._contexts.values())
         with self.store.database.transaction() as connection:
             staged.write(connection)
             for request in requests:
                 submitted, following = submissions.submit(connection, request)
                 done.append(submitted)
                 consequences.append(following)
+            # An environment holds secrets: it is kept only for what is still to be run.
+            if any(submitted.result is None for submitted in done):
+                contexts.write(connection)
         crashpoints.reached("submitted")
         for request, submitted in zip(requests, done, strict=True):
             self._promise(request, submitted)

@@ -53,7 +53,7 @@ WATCHED = f"""SELECT dependencies.id, dependencies.request_id, dependencies.path
     WHERE dependencies.checksum IS NULL AND dependencies.upstream_id IS NULL
     AND requests.{among(RequestState.WAITING)}"""
 FORGET_CONTEXTS = f"""DELETE FROM contexts WHERE checksum NOT IN
-    (SELECT context FROM requests WHERE context IS NOT NULL AND {among(*LIVE)})"""
+    (SELECT context FROM requests WHERE context IS NOT NULL AND {among(*LIVE)} AND {IS_LIVE})"""
 
 
 def counts(database: Database) -> Counts:
