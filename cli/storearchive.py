@@ -30,12 +30,7 @@ Examples:
 @click.option("--project", metavar="NAME", help="Results that were asked for under this label.")
 @click.option("--stage", metavar="NAME", help="Results that were asked for under this label.")
 @click.option("--since", metavar="TIME", help="Results of the last 2h, 7d, …, or since a date such as 2026-11-22.")
-@click.option(
-    "--with-upstream/--no-upstream",
-    "with_upstream",
-    default=True,
-    help="With the jobs that made their inputs, and theirs (default), or without.",
-)
+@click.option("--no-upstream", is_flag=True, help="Without the jobs that made their inputs.")
 @quiet_option
 @store_option
 @debug_option
@@ -45,11 +40,11 @@ def export(
     project: str | None,
     stage: str | None,
     since: str | None,
-    with_upstream: bool,
+    no_upstream: bool,
     quiet: bool,
     store: str | None,
 ) -> int:
-    """Write results with their inputs, code and provenance to ARCHIVE, a tar file.
+    """Write results with their inputs, code and provenance to ARCHIVE, a tar file, and the jobs that made the inputs.
 
     Of all jobs that are done, or of those named. ARCHIVE is compressed if its name ends with .zst or .gz.
     """
@@ -59,7 +54,7 @@ def export(
 
     chosen = Selection(project, stage, None if since is None else moment(since), things)
     with opened(configured(store)) as it:
-        written = exchange.export(it, archive, chosen, with_upstream=with_upstream)
+        written = exchange.export(it, archive, chosen, with_upstream=not no_upstream)
     if not quiet:
         what = f"{plural(written.jobs, 'job')}, {plural(written.buffers, 'buffer')}, {readable(written.bytes)}"
         click.echo(f"{archive}: {what}")

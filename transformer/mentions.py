@@ -21,9 +21,14 @@ def mentions(store: Store, content: bytes) -> Iterator[bytes]:
     """The checksums that an identity or specification names, and those that indices among its inputs name."""
     found = named_in(content)
     yield from found
-    if len(_DEEP.findall(content)) > makes_index(content):
+    if names_indices(content):
         for one in found:
             yield from named_in(index_content(store, one))
+
+
+def names_indices(content: bytes) -> bool:
+    """Whether there may be indices among the inputs of an identity or specification."""
+    return _may_be_deep(content) and len(_DEEP.findall(content)) > makes_index(content)
 
 
 def essence(content: bytes) -> list[bytes]:
@@ -34,4 +39,9 @@ def essence(content: bytes) -> list[bytes]:
 
 def makes_index(content: bytes) -> bool:
     """Whether the result of an identity names further buffers."""
-    return _DEEP_RESULT.search(content) is not None
+    return _may_be_deep(content) and _DEEP_RESULT.search(content) is not None
+
+
+def _may_be_deep(content: bytes) -> bool:
+    """Told at once of most."""
+    return b'"deep' in content or b'folder"' in content or b'directory"' in content

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 #: One byte per place; of four million checksums one stranger in two hundred is taken for a member.
 PLACES = 1 << 26
@@ -36,6 +37,11 @@ class Marks:
         if len(self._new) >= BATCH:
             self._enter()
 
+    def add_all(self, checksums: bytes) -> None:
+        """Enter many, one after the other in one piece."""
+        if checksums:
+            self._table[self._places(checksums).ravel()] = 1
+
     def has(self, checksum: bytes) -> bool:
         """Whether it is there, or seems to be."""
         return self.among([checksum])[0]
@@ -45,14 +51,14 @@ class Marks:
         self._enter()
         if not checksums:
             return []
-        places = self._places(checksums)
+        places = self._places(b"".join(checksums))
         return (self._table[places] != 0).all(axis=1).tolist()  # type: ignore[no-any-return]
 
     def _enter(self) -> None:
         if self._new:
-            self._table[self._places(self._new).ravel()] = 1
+            self.add_all(b"".join(self._new))
             self._new.clear()
 
-    def _places(self, checksums: Sequence[bytes]) -> object:
-        words = self._np.frombuffer(b"".join(checksums), ">u4").reshape(len(checksums), CHECKSUM_BYTES // 4)
+    def _places(self, checksums: bytes) -> Any:
+        words = self._np.frombuffer(checksums, ">u4").reshape(-1, CHECKSUM_BYTES // 4)
         return words[:, self._parts] & (PLACES - 1)

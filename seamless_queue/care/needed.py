@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,15 @@ JOBS = f"""SELECT jobs.id, jobs.checksum, jobs.result, jobs.evicted IS NOT NULL,
     FROM jobs LEFT JOIN buffers AS identity ON identity.checksum = jobs.checksum
     LEFT JOIN buffers AS results ON results.checksum = jobs.result
     WHERE jobs.id > ? ORDER BY jobs.id LIMIT ?"""
+# All jobs, without a look at another table, which would be at another place for each.
+RESULTS = f"""SELECT id, checksum, CASE WHEN evicted IS NULL THEN result END,
+    evicted IS NOT NULL OR NOT {among(JobState.DONE)} FROM jobs WHERE id > ? ORDER BY id LIMIT ?"""
+LAST_ROW = "SELECT COALESCE(MAX(rowid), 0) FROM buffers"
+# All identities in the order in which they lie there.
+IDENTITIES = """SELECT checksum, content FROM buffers WHERE rowid > ? AND rowid <= ?
+    AND instr(content, CAST('"__language__"' AS BLOB))"""
+RESULT_OF = "SELECT result, evicted IS NOT NULL FROM jobs WHERE checksum = ? AND result IS NOT NULL"
+ARE_JOBS = "SELECT value FROM json_each(?) WHERE unhex(value) IN (SELECT checksum FROM jobs)"
 ATTEMPTS = f"""SELECT attempts.id, attempts.result, attempts.stdout, attempts.stderr FROM attempts
     JOIN jobs ON jobs.id = attempts.job_id
     WHERE attempts.id > ? AND (jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})
@@ -56,6 +66,9 @@ class Meaning(Protocol):
 
     def essence(self, content: bytes) -> Iterable[bytes]:
         """What tells what a job is, without its inputs."""
+
+    def names_indices(self, content: bytes) -> bool:
+        """Whether what a job needs may be named by indices, beside its identity."""
 
     def makes_index(self, content: bytes) -> bool:
         """Whether its result names further buffers."""
@@ -149,6 +162,57 @@ class Position:
 
     def __init__(self) -> None:
         self.job = self.attempt = self.request = 0
+
+
+def all_jobs(store: Store, meaning: Meaning, marks: Marks, since: Position, *, inputs: bool = True) -> None:
+    """Mark the same as `everything` of all jobs, faster: tables are read in the order in which they lie there."""
+    again = Marks()
+    while rows := store.database.rows(RESULTS, (since.job, STEP)):
+        marks.add_all(b"".join(row[1] for row in rows))
+        marks.add_all(b"".join(row[2] for row in rows if row[2]))
+        again.add_all(b"".join(row[1] for row in rows if row[3]))
+        since.job = rows[-1][0]
+    jobs = _Jobs(store, meaning, marks, None if inputs else again)
+    for start in range(0, store.database.row(LAST_ROW)[0], STEP):
+        jobs.mark(store.database.rows(IDENTITIES, (start, start + STEP)))
+    for batch in files.batches(store.buffers.directory):
+        names = store.database.rows(ARE_JOBS, (json.dumps([file.checksum for file in batch]),))
+        keys = [bytes.fromhex(name) for (name,) in names]
+        jobs.mark([(key, index_content(store, key)) for key in keys])
+
+
+class _Jobs:
+    """Marks what jobs need, by their identities; of those that are not `again` to be run only what they are."""
+
+    def __init__(self, store: Store, meaning: Meaning, marks: Marks, again: Marks | None) -> None:
+        self._store = store
+        self._meaning = meaning
+        self._marks = marks
+        self._again = again
+
+    def mark(self, identities: list[tuple[bytes, bytes]]) -> None:
+        """Mark what belongs to these, unless they are of no job any more."""
+        known = self._marks.among([bytes(row[0]) for row in identities])
+        plain = []
+        for (checksum, content), is_job in zip(identities, known, strict=True):
+            if not is_job:
+                continue
+            if self._again is not None and not self._again.has(bytes(checksum)):
+                self._marks.add(self._meaning.essence(content))
+            elif self._meaning.names_indices(content):
+                self._marks.add(self._meaning.mentions(self._store, content))
+            else:
+                plain.append(content)
+            if self._meaning.makes_index(content):
+                self._mark_index(checksum)
+        self._marks.add_all(bytes.fromhex(b"".join(_CHECKSUM.findall(b"".join(plain))).decode()))
+
+    def _mark_index(self, checksum: bytes) -> None:
+        for result, is_evicted in self._store.database.rows(RESULT_OF, (checksum,)):
+            # It tells what there was, also when that is gone.
+            self._marks.add([result])
+            if not is_evicted:
+                self._marks.add(named_in(index_content(self._store, result)))
 
 
 def everything(store: Store, meaning: Meaning, marks: Marks, since: Position, *, inputs: bool = True) -> None:

@@ -28,7 +28,6 @@ STEP = 5000
 #: So many are removed in one transaction.
 BATCH = 500
 
-LAST_ROW = "SELECT COALESCE(MAX(rowid), 0) FROM buffers"
 SMALL = "SELECT checksum FROM buffers WHERE checksum > ? ORDER BY checksum LIMIT ?"
 # What has come since the marking began is somebody's who has not said so yet.
 SIZE_OF_OLD = "SELECT length(content) FROM buffers WHERE checksum = ? AND rowid <= ?"
@@ -53,11 +52,12 @@ class Sweeper:
         self._unused = unused
         self._dry = dry
         self._began = time.time()
-        self._last_row = store.database.row(LAST_ROW)[0]
+        self._last_row = store.database.row(needed.LAST_ROW)[0]
         self._position = Position()
         self._marks = Marks()
         needed.live(store, functions, self._marks)
         needed.all_sidecars(store.database, self._marks)
+        needed.all_jobs(store, meaning, self._marks, self._position, inputs=not inputs)
         self._mark_rows()
 
     def _mark_rows(self) -> None:

@@ -43,6 +43,9 @@ def options_of(command: click.Command) -> Iterator[click.Option]:
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option):
             yield parameter
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from options_of(inner)
 
 
 def test_every_command_is_documented() -> None:
