@@ -142,8 +142,8 @@ def why(row: Row, lists: Lists, now: float) -> str:
     if word == "ready":
         return "for a worker" if not row.priority else f"for a worker, priority {row.priority}"
     if word == "failed":
-        last = lists.last_line(row)
-        return clean(f"{row.error or 'failed'}: {last}" if last else row.error or "failed")
+        error, last = row.error or "failed", lists.last_line(row)
+        return clean(error if last in error else f"{error}: {last}")
     return clean(row.error or "")
 
 

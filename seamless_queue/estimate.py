@@ -1,14 +1,15 @@
 """When the queue will be done: a range, computed from how long like jobs took.
 
-Jobs are alike if their commands are the same but for words with digits in them (`pattern`). Where no such job has
-ended, those count whose commands begin alike (`kind`), else those of the project, else all. What is still to be done takes, on `workers` workers,
+Jobs are alike if their commands are the same but for numbers (`pattern`). Where no such job has ended, those count
+whose commands begin alike (`kind`), else those of the project, else all. What is still to be done takes, on `workers`
+workers,
 
     low  = max((work - spread) / workers, chain)
     high = max((work + spread) / workers + tail, chain + tail)
 
 with `work` the sum of the mean durations, `spread` SPREADS standard deviations of that sum (the durations vary, and so
-does a mean of few), `chain` the longest chain of jobs that wait for each other, and `tail` the time in which the last
-long job runs while the other workers have nothing left to do.
+does a mean of few, or of jobs that are not alike), `chain` the longest chain of jobs that wait for each other, and
+`tail` the time in which the last long job runs while the other workers have nothing left to do.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ UNKNOWN_VARIATION = 0.5
 LONG_SHARE = 0.9
 #: So much of a command is its pattern.
 PATTERN_CHARACTERS = 200
-_NUMBERED = re.compile(r"[^\s;|&<>=()]*\d[^\s;|&<>=()]*")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 #: What runs a script: the script is what it does.
 INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|bash|sh|zsh|Rscript|julia|java|env|nice|time)[\d.]*")
 
 
 def pattern(command: str) -> str:
-    """The command without what tells apart the commands of a series: numbered files, parameters."""
-    return _NUMBERED.sub("#", command[:PATTERN_CHARACTERS])
+    """The command without numbers, which tell apart the commands of a series."""
+    return _NUMBER.sub("#", command[:PATTERN_CHARACTERS])
 
 
 def kind(command: str) -> str:
@@ -68,6 +69,8 @@ class Durations(NamedTuple):
     deviation: float
     long: float
     sorted: tuple[float, ...]
+    #: whether they are of jobs with the same pattern or kind, not just of other ones
+    alike: bool = True
 
     def remaining(self, elapsed: float) -> float:
         """How much longer one runs that has run so long: as those did that ran longer."""
@@ -111,7 +114,8 @@ class Experience:
         for key in _keys(command, project):
             if key in self._seconds:
                 if key not in self._summaries:
-                    self._summaries[key] = durations_of(self._seconds[key][-self._most :])
+                    summary = durations_of(self._seconds[key][-self._most :])
+                    self._summaries[key] = summary._replace(alike=key[0] in ("pattern", "kind"))
                 return self._summaries[key]
         return None
 
@@ -170,8 +174,9 @@ def estimate(
         return Estimate(None, None, "no server runs")
     for known, times in groups.values():
         work += known.mean * times
-        # What one job differs from the mean by, and what the mean itself is wrong by.
-        variance += known.deviation**2 * times + (known.deviation * times) ** 2 / known.count
+        # What one job differs from the mean by, and what the mean itself is wrong by: that of other jobs is wrong by
+        # as much as one of them may be.
+        variance += known.deviation**2 * times + (known.deviation * times) ** 2 / (known.count if known.alike else 1)
     spread = SPREADS * math.sqrt(variance)
     tail = (1 - 1 / workers) * long
     low = max((work - spread) / workers / pace, chain, 0.0)

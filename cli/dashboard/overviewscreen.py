@@ -110,7 +110,10 @@ def footer(view: View, now: float, width: int) -> Line:
     if view.message and now < view.message_until:
         return [(clean(view.message), "bold")]
     keys = KEYS if len(KEYS) <= width else SHORT_KEYS
-    return spread([(keys, "dim")], [(f"by {view.order.value}", "dim")], width)
+    state = f"by {view.order.value}"
+    if view.selected is not None and view.selected not in view.listed:
+        state = f"#{view.selected} has ended"
+    return spread([(keys, "dim")], [(state, "dim")], width)
 
 
 def question_text(question: Question) -> str:

@@ -67,12 +67,10 @@ class View:
     place: int = 0
 
     def show_list(self, request_ids: Iterable[int]) -> None:
-        """These are listed now. What is not listed any more is not selected either: else a key might hit another."""
+        """These are listed now. What has left the lists stays selected: no key is to hit what came in its place."""
         self.listed = [*request_ids]
         if self.selected in self.listed:
             self.place = self.listed.index(self.selected)
-        elif self.screen is Screen.OVERVIEW and self.question is None:
-            self.selected = None
 
     def say(self, text: str, now: float) -> None:
         """Show a message for a while."""
@@ -87,7 +85,8 @@ class View:
             self.selected = self.listed[min(self.place, len(self.listed) - 1)]
             return
         place = self.listed.index(self.selected) + steps
-        self.selected = self.listed[max(0, min(len(self.listed) - 1, place))]
+        self.place = max(0, min(len(self.listed) - 1, place))
+        self.selected = self.listed[self.place]
 
     def next_order(self) -> None:
         """Sort by the next criterion."""
