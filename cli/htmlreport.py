@@ -68,6 +68,8 @@ def made(
 def _reject_unwritable(path: str) -> None:
     """To say so before the work is done."""
     directory = os.path.dirname(os.path.abspath(path))
+    if not path:
+        raise SeamlessError("name a file for the report, or - for standard output")
     if os.path.isdir(path):
         raise SeamlessError(f"{path} is a directory; name a file for the report")
     if not os.path.isdir(directory):
