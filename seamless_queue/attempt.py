@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import crashpoints, recompute
 from .broker import claims, sessions
-from .broker.records import Consequences, merged
+from .broker.records import NO_STREAMS, Consequences, Streams, merged
 from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .clerk import Functions, Host
@@ -89,14 +89,15 @@ class Death(NamedTuple):
     ended: list[tuple[Running, Finished]]
 
 
-def bury(connection: Any, session_id: int, death: Death) -> Consequences:
+def bury(connection: Any, session_id: int, death: Death, streams: Streams = NO_STREAMS) -> Consequences:
     """Publish what a dead worker has left to be published, and give back all else; in the caller's transaction."""
     following = [
         publish(connection, session_id, death.worker_id, running, finished, Staged())[1]
         for running, finished in death.ended
     ]
     why = f"worker {death.how}"
-    return merged([*following, sessions.bury_worker(connection, session_id, death.worker_id, why, charge=death.charge)])
+    buried = sessions.bury_worker(connection, session_id, death.worker_id, why, charge=death.charge, streams=streams)
+    return merged([*following, buried])
 
 
 def publish(
@@ -104,11 +105,12 @@ def publish(
 ) -> tuple[Finished, Consequences]:
     """Record the outcome, inside the caller's transaction; CANCELED if it does not count any more."""
     try:
+        # What was written until it was canceled is kept as well.
+        staged.write(connection)
         if finished.outcome is not Outcome.CANCELED:
-            staged.write(connection)
             return finished, claims.finish(connection, session_id, worker_id, running, finished)
     except Fenced:
         # Taken over or taken back while we were finishing.
-        finished = Finished(Outcome.CANCELED, error="canceled")
-    claims.acknowledge_stop(connection, session_id, worker_id, running)
+        finished = finished._replace(outcome=Outcome.CANCELED, error="canceled", result=None, members=())
+    claims.acknowledge_stop(connection, session_id, worker_id, running, finished)
     return finished, Consequences(again=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 from .broker.resources import GPUS, MEMORY, VISIBLE_DEVICES
@@ -71,3 +73,30 @@ def _number(path: str) -> int | None:
     with suppress(OSError, ValueError), open(path, encoding="ascii") as file:
         return int(file.read())
     return None
+
+
+def kernel_tells_of_memory(begin: float, end: float) -> bool:
+    """Whether the kernel's log says that memory ran out between two moments, as far as we may read it."""
+    with suppress(OSError):
+        descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return any(begin <= moment <= end for moment in _memory_events(descriptor))
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def _memory_events(descriptor: int) -> Iterator[float]:
+    """When memory ran out, by /dev/kmsg, a record a read: `priority,number,microseconds since the start,…;text`."""
+    started = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+    while True:
+        try:
+            record = os.read(descriptor, 8192)
+        except BrokenPipeError:
+            # It was overwritten while we read; the next one is there.
+            continue
+        except BlockingIOError:
+            return
+        head, _, text = record.partition(b";")
+        if b"Killed process" in text or b"oom-kill" in text:
+            yield started + int(head.split(b",")[2]) / 1e6

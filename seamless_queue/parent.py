@@ -157,6 +157,8 @@ def _ended(done: Done, finished: Finished, consequences: Consequences, content: 
         "content": content,
         "error": finished.error,
         "exit_code": finished.exit_code,
+        "stdout": finished.stdout,
+        "stderr": finished.stderr,
         "seconds": done.seconds,
         "again": consequences.again,
         "differed": consequences.differed,

@@ -242,7 +242,8 @@ def _ended(message: Message) -> tuple[Running, Finished]:
     running = Running(
         message["id"], message["job"], message["fence"], None, message["request"], message["command"], None
     )
-    return running, Finished(Outcome(message["outcome"]), exit_code=message["exit_code"], error=message["error"])
+    outcome, streams = Outcome(message["outcome"]), (message["stdout"], message["stderr"])
+    return running, Finished(outcome, None, *streams, message["exit_code"], message["error"])
 
 
 def _idle_since(member: Member) -> float:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from .broker.states import Outcome
 from .broker.work import Usage
 from .errors import SeamlessError
+from .recorder import Recorder
 
 #: In the environment of every command: STORE-ID:WORKER-ID.
 MARK = "SEAMLESS_WORKER"
@@ -74,6 +75,8 @@ class Ended:
     #: negative: minus the signal that killed it
     exit_code: int
     usage: Usage
+    #: when it had written how much (recorder.py)
+    marks: str | None = None
 
 
 def mark(store_id: str, worker_id: int) -> str:
@@ -98,9 +101,10 @@ def run_command(
     Whatever it has started in its process group is dead when this returns or raises.
     """
     others = _adopted_before()
+    recorder = Recorder.of_descriptors(stdout, stderr)
     start = _start_quickly if threading.active_count() == 1 else _start_among_threads
     pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
-    return _see_to_its_end(pid, timeout, watch, others)
+    return _see_to_its_end(pid, timeout, watch, others, recorder)
 
 
 def _start_quickly(
@@ -184,9 +188,11 @@ def _adopted_before() -> Sequence[int] | None:
     return _children(of_all_threads=False)
 
 
-def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Sequence[int] | None) -> Ended:
+def _see_to_its_end(
+    pid: int, timeout: float | None, watch: Watch, others: Sequence[int] | None, recorder: Recorder
+) -> Ended:
     try:
-        stopped = _wait(pid, timeout, watch)
+        stopped = _wait(pid, timeout, watch, recorder)
     finally:
         # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
         kill_group(pid)
@@ -197,10 +203,11 @@ def _see_to_its_end(pid: int, timeout: float | None, watch: Watch, others: Seque
             _reap_group(pid)
     exit_code = os.waitstatus_to_exitcode(status)
     outcome = stopped or (Outcome.FAILED if exit_code else Outcome.DONE)
-    return Ended(outcome, exit_code, Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT))
+    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
+    return Ended(outcome, exit_code, usage, recorder.encoded())
 
 
-def _wait(pid: int, timeout: float | None, watch: Watch) -> Outcome | None:
+def _wait(pid: int, timeout: float | None, watch: Watch, recorder: Recorder) -> Outcome | None:
     """Wait until the process can be reaped (None), or is to be stopped."""
     deadline = None if timeout is None else time.monotonic() + timeout
     descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
@@ -210,7 +217,8 @@ def _wait(pid: int, timeout: float | None, watch: Watch) -> Outcome | None:
         poller.register(descriptor, select.POLLIN)
     try:
         while True:
-            ready = poller.poll(_pause_milliseconds(deadline, watch.interval, descriptor is None))
+            ready = poller.poll(_pause_milliseconds(deadline, watch.interval, descriptor is None, recorder))
+            recorder.look()
             if _has_ended(pid, descriptor, ready):
                 return None
             if deadline is not None and time.monotonic() >= deadline:
@@ -223,13 +231,15 @@ def _wait(pid: int, timeout: float | None, watch: Watch) -> Outcome | None:
             os.close(descriptor)
 
 
-def _pause_milliseconds(deadline: float | None, interval: float | None, polling: bool) -> float | None:
-    pauses = [interval] if interval is not None else []
+def _pause_milliseconds(deadline: float | None, interval: float | None, polling: bool, recorder: Recorder) -> float:
+    pauses = [recorder.wait + 0.001]
+    if interval is not None:
+        pauses.append(interval)
     if deadline is not None:
         pauses.append(max(0.0, deadline - time.monotonic()) + 0.001)
     if polling:
         pauses.append(POLL_SECONDS)
-    return min(pauses) * 1000 if pauses else None
+    return min(pauses) * 1000
 
 
 def _has_ended(pid: int, descriptor: int | None, ready: list[tuple[int, int]]) -> bool:

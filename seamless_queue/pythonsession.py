@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from . import attempt, owner, private, reclaim, scratch, workdir
+from . import attempt, owner, private, reclaim, scratch, streamlog, workdir
 from .attempt import Death
 from .broker import claims, progress, sessions
 from .broker.records import QUEUE_LANE, NewRequest
@@ -370,9 +370,11 @@ class PythonSession:
     def _note_deaths(self, ended: list[Ticket]) -> None:
         """What dead workers had begun is run again, or has ended."""
         while self._dead:
-            death = self._dead[0]
+            death, staged = self._dead[0], Staged()
+            streams = streamlog.recover(self.store, death.worker_id, staged)
             with self.store.database.transaction() as connection:
-                consequences = attempt.bury(connection, self.id, death)
+                staged.write(connection)
+                consequences = attempt.bury(connection, self.id, death, streams)
             del self._dead[0]
             self.lane.clerk.handle(consequences)
             workdir.remove_those_of(self.store.work, death.worker_id)

@@ -11,11 +11,12 @@ import signal
 import time
 from contextlib import suppress
 
-from . import doorbell, owner, processes, workdir
+from . import doorbell, owner, processes, streamlog, workdir
 from .broker import deliveries, reports, sessions
-from .broker.records import Consequences
+from .broker.records import Consequences, Streams
 from .broker.sessions import LiveSession
 from .clerk import Clerk
+from .staged import Staged
 from .store import Store
 
 
@@ -28,10 +29,14 @@ def reclaim_dead_sessions(store: Store) -> Consequences:
             continue
         if alive is False:
             _make_sure(store, session)
+        staged, streams = Staged(), dict[int, Streams]()
         for worker_id, process in sessions.worker_processes(store.database, session).items():
             remove_half_written(store, worker_id, process.pid)
+            streams[worker_id] = streamlog.recover(store, worker_id, staged)
         with store.database.transaction() as connection:
-            consequences = consequences.and_then(sessions.end_session(connection, session.id, "its session died"))
+            staged.write(connection)
+            ended = sessions.end_session(connection, session.id, "its session died", streams)
+        consequences = consequences.and_then(ended)
         with suppress(OSError):
             os.unlink(session.address)
     return consequences

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from . import attempt, foreign, owner, processes, reclaim, scratch, sidecars, workdir
+from . import attempt, foreign, owner, processes, reclaim, scratch, sidecars, streamlog, workdir
 from .broker import claims, reports, resources, sessions
 from .broker.records import QUEUE_LANE, Consequences
 from .broker.sessions import RENEW_SECONDS, SessionKind
@@ -31,6 +31,7 @@ from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
 from .settings import Settings
 from .signals import STOP_SIGNALS, handled, waking
+from .staged import Staged
 from .store import Store, open_store
 from .watchers import RESCAN_SECONDS, FutureWatcher
 
@@ -201,8 +202,11 @@ class Server:
         if not death.ended:
             self._tell(EventKind.WORKER_DIED, death.how, member.current)
         reclaim.remove_half_written(self._store, death.worker_id, member.process.pid)
+        staged = Staged()
+        streams = streamlog.recover(self._store, death.worker_id, staged)
         with self._store.database.transaction() as connection:
-            consequences = attempt.bury(connection, self.id, death)
+            staged.write(connection)
+            consequences = attempt.bury(connection, self.id, death, streams)
         for message in member.leaving:
             again, failed = consequences.again, consequences.failed
             self._observe(event_of(EventKind.ENDED, {**message, "again": again, "failed": failed}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -9,21 +10,30 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TextIO
 
+from . import workdir
 from .filesystems import unique_name
+from .recorder import Recorder, notice
 
 #: Of longer output the beginning and the end are kept, so many bytes of each.
 KEPT_BYTES = 1 << 19
 
 
 class CapturedStreams:
-    """Files that take the place of descriptors 1 and 2 while a job's code runs. For one thread."""
+    """Files that take the place of descriptors 1 and 2 while a job's code runs. For one thread.
 
-    def __init__(self, directory: str) -> None:
-        self._files = [_unnamed_file(directory) for _ in range(2)]
+    Those of a worker have names: others may follow what its job writes, and keep it if the worker dies.
+    """
+
+    def __init__(self, directory: str, worker_id: int | None = None) -> None:
+        self._place = None if worker_id is None else workdir.new_place(directory, worker_id)
+        self._files = [_file(directory, self._place, name) for name in ("stdout", "stderr")]
         self._saved = [os.dup(number) for number in (1, 2)]
         #: where the output begins of each job that runs, a job inside a job after the outer one
         self._begins: list[list[int]] = []
         self._ended = [0, 0]
+        self._recorders: list[Recorder] = []
+        #: when the job that ended last had written how much (recorder.py)
+        self.marks: str | None = None
 
     @contextmanager
     def capturing(self) -> Iterator[None]:
@@ -35,15 +45,40 @@ class CapturedStreams:
             for descriptor in self._files:
                 # Late words of what the last job has left behind are nobody's.
                 os.ftruncate(descriptor, 0)
-        self._begins.append([os.fstat(descriptor).st_size for descriptor in self._files])
+        begins = [os.fstat(descriptor).st_size for descriptor in self._files]
+        self._begins.append(begins)
+        self._recorders.append(Recorder(lambda: self._written(begins)))
+        _flush_lines()
         try:
             yield
         finally:
             _flush()
+            self.marks = self._recorders.pop().encoded()
             sys.stdout, sys.stderr = (_usable(stream, number) for number, stream in enumerate(python, 1))
             self._ended = self._begins.pop()
             if not self._begins:
                 self._redirect(self._saved)
+
+    def look(self) -> None:
+        """Note how much the current job has written; another thread may call this."""
+        with suppress(IndexError):
+            self._recorders[-1].look()
+
+    def so_far(self) -> tuple[bytes, bytes]:
+        """What the current job has written, which is about to be left in the middle."""
+        _flush()
+        begins = self._begins[-1] if self._begins else [0, 0]
+        stdout, stderr = (_read(*where) for where in zip(self._files, begins, strict=True))
+        return stdout, stderr
+
+    def close(self) -> None:
+        """Remove what lies in files of a name."""
+        if self._place is not None:
+            workdir.remove(self._place)
+
+    def _written(self, begins: list[int]) -> tuple[int, int]:
+        out, err = (os.fstat(file).st_size - begin for file, begin in zip(self._files, begins, strict=True))
+        return out, err
 
     def take(self) -> tuple[bytes, bytes]:
         """What the job that ended last has written; to be called once, right after its end."""
@@ -79,22 +114,34 @@ def _usable(stream: TextIO, number: int) -> TextIO:
     return stream
 
 
-def _unnamed_file(directory: str) -> int:
-    path = f"{directory}/.streams-{unique_name()}"
+def _flush_lines() -> None:
+    """Each line is in its file at once, for whoever follows, and if the process dies."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.line_buffering:
+        with suppress(Exception):
+            sys.stdout.reconfigure(line_buffering=True)
+
+
+def _file(directory: str, place: str | None, name: str) -> int:
+    path = f"{directory}/.streams-{unique_name()}" if place is None else f"{place}/{name}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.unlink(path)
+    if place is None:
+        os.unlink(path)
     return descriptor
 
 
 def _take(descriptor: int, begin: int) -> bytes:
+    content = _read(descriptor, begin)
+    if content:
+        os.ftruncate(descriptor, begin)
+    return content
+
+
+def _read(descriptor: int, begin: int) -> bytes:
     end = os.fstat(descriptor).st_size
     if end <= begin:
         return b""
     left_out = end - begin - 2 * KEPT_BYTES
     if left_out <= 0:
-        content = os.pread(descriptor, end - begin, begin)
-    else:
-        first, last = (os.pread(descriptor, KEPT_BYTES, place) for place in (begin, end - KEPT_BYTES))
-        content = first + f"\n[{left_out} bytes left out]\n".encode() + last
-    os.ftruncate(descriptor, begin)
-    return content
+        return os.pread(descriptor, end - begin, begin)
+    first, last = (os.pread(descriptor, KEPT_BYTES, place) for place in (begin, end - KEPT_BYTES))
+    return first + notice(left_out) + last

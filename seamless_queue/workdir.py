@@ -54,8 +54,7 @@ class Workplace:
             self._path = None
 
     def _make(self) -> str:
-        path = f"{self._parent}/{self._worker_id}-{next(_number)}"
-        os.mkdir(path, 0o700)
+        path = new_place(self._parent, self._worker_id)
         os.mkdir(f"{path}/{JOB}", 0o700)
         self._inode = os.lstat(f"{path}/{JOB}").st_ino
         return path
@@ -71,6 +70,19 @@ class Workplace:
             return same and not os.listdir(f"{path}/{JOB}")
         except OSError:
             return False
+
+
+def new_place(parent: str, worker_id: int) -> str:
+    """A private directory of a worker's, which goes with it."""
+    path = f"{parent}/{worker_id}-{next(_number)}"
+    os.mkdir(path, 0o700)
+    return path
+
+
+def places_of(parent: str, worker_id: int) -> list[str]:
+    """The directories of a worker, the newest last."""
+    names = [name for name in os.listdir(parent) if owner_of(name) == worker_id]
+    return [f"{parent}/{name}" for name in sorted(names, key=lambda name: int(name.partition("-")[2]))]
 
 
 def remove(path: str) -> None:

@@ -156,6 +156,8 @@ class Worker:
         self._give_back()
         with self.lock:
             self.workplace.close()
+            if self._streams is not None:
+                self._streams.close()
             # Else the parent buries us, once it can.
             with passing_over_full_disk():
                 with self.store.database.transaction() as connection:
@@ -320,6 +322,8 @@ class Worker:
                 self._leave_amid(Finished(Outcome.CANCELED, error="canceled"))
             if running.timeout is not None and self._recomputing_since is None and elapsed >= running.timeout:
                 self._leave_amid(Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s"))
+            if self._streams is not None:
+                self._streams.look()
             if self.interval is not None and elapsed >= LINGER_SECONDS:
                 self.stop_lingering()
 
@@ -330,6 +334,7 @@ class Worker:
         """
         released = Finished(Outcome.RELEASED, error="stopped")
         try:
+            finished = self._with_streams(finished)
             executing = self.lane.executing.values()
             jobs = [(running, finished if running is self.current else released) for running in executing]
             self.mode = Mode.STOP
@@ -339,6 +344,18 @@ class Worker:
             self.parent.leave_amid(jobs)
         finally:
             os._exit(0)
+
+    def _with_streams(self, finished: Finished) -> Finished:
+        """What the current job's code has written so far is kept with its outcome."""
+        if self._streams is None or finished.outcome is Outcome.RELEASED:
+            return finished
+        staged = Staged()
+        stdout, stderr = (self.store.buffers.stage(text, staged) if text else None for text in self._streams.so_far())
+        with passing_over_full_disk():
+            with self.store.database.transaction() as connection:
+                staged.write(connection)
+            return finished._replace(stdout=stdout, stderr=stderr)
+        return finished
 
     def _end_amid(self) -> NoReturn:
         """The parent is dead: the code cannot be asked to stop, and nobody is left who would want its result."""
@@ -368,7 +385,7 @@ class Worker:
     def streams(self) -> CapturedStreams:
         """Made when Python code runs here for the first time."""
         if self._streams is None:
-            self._streams = CapturedStreams(self.store.work)
+            self._streams = CapturedStreams(self.store.work, self.id)
         return self._streams
 
     def before_nested(self) -> None:

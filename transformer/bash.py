@@ -6,6 +6,7 @@ import os
 import stat
 from typing import Any
 
+from seamless_queue import streamlog
 from seamless_queue.broker.resources import VISIBLE_DEVICES
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
@@ -108,10 +109,10 @@ def _collect(
     staged: Staged,
 ) -> Finished:
     if ended.outcome in (Outcome.CANCELED, Outcome.RELEASED):
-        return Finished(ended.outcome, exit_code=ended.exit_code, usage=ended.usage)
+        return bashrun.stopped(store, directory, ended, staged)
     error = bashrun.error_of(ended, timeout, directory)
     # Standard error first: the last line is read from its file, which adoption may move.
-    stderr = store.buffers.adopt(f"{directory}/stderr", staged)
+    stderr = streamlog.keep(store, f"{directory}/stderr", staged)
     result: Kept | None = None
     if error is None:
         missing = [name for name in transformation.captures if not _is_there(directory, name)]
@@ -122,7 +123,8 @@ def _collect(
     checksum, members = result or (None, ())
     stdout = _kept_stdout(store, transformation, directory, checksum, staged)
     outcome = Outcome.DONE if error is None else bashrun.failure(ended)
-    return Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)
+    finished = Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)
+    return finished._replace(marks=ended.marks)
 
 
 def _is_there(directory: str, name: str) -> bool:
@@ -159,4 +161,4 @@ def _kept_stdout(
         return result
     if result is not None and STDOUT in transformation.captures:
         return None
-    return store.buffers.adopt(f"{directory}/stdout", staged)
+    return streamlog.keep(store, f"{directory}/stdout", staged)

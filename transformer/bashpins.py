@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from seamless_queue import streamlog
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.clerk import Host
@@ -79,10 +80,10 @@ def _collect(
     store: Store, celltype: str, directory: str, ended: Ended, timeout: float | None, staged: Staged
 ) -> Finished:
     if ended.outcome in (Outcome.CANCELED, Outcome.RELEASED):
-        return Finished(ended.outcome, exit_code=ended.exit_code, usage=ended.usage)
+        return bashrun.stopped(store, directory, ended, staged)
     result: Kept | None = None
     error = bashrun.error_of(ended, timeout, directory)
-    stdout, stderr = (store.buffers.adopt(f"{directory}/{stream}", staged) for stream in ("stdout", "stderr"))
+    stdout, stderr = (streamlog.keep(store, f"{directory}/{stream}", staged) for stream in ("stdout", "stderr"))
     if error is None:
         try:
             result = bashresult.keep(store, f"{directory}/{JOB}/{bashresult.RESULT}", celltype, staged)
@@ -92,4 +93,5 @@ def _collect(
             error = str(exc)
     outcome = Outcome.DONE if error is None else bashrun.failure(ended)
     checksum, members = result or (None, ())
-    return Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)
+    finished = Finished(outcome, checksum, stdout, stderr, ended.exit_code, error, ended.usage, members=members)
+    return finished._replace(marks=ended.marks)

@@ -14,11 +14,13 @@ from contextlib import suppress
 from functools import lru_cache
 from shutil import which
 
+from seamless_queue import machine, streamlog
 from seamless_queue.broker import submissions
 from seamless_queue.broker.states import Outcome
-from seamless_queue.broker.work import Running
+from seamless_queue.broker.work import Finished, Running
 from seamless_queue.errors import SeamlessError
 from seamless_queue.processes import MARK, Ended, Watch, run_command
+from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 from seamless_queue.workdir import JOB
 
@@ -31,6 +33,9 @@ FLAGS = "-eu"
 ARGUMENT_BYTES = 100_000
 #: How much of the last line of stderr goes into an error.
 ERROR_CHARACTERS = 200
+
+#: How often the kernel had killed for want of memory when that was looked at last.
+_kills: int | None = None
 
 
 def context_of(store: Store, running: Running) -> bytes | None:
@@ -75,6 +80,9 @@ def run(
     keeps_stdout: bool,
 ) -> Ended:
     """Run the code to its end; `keeps_stdout`: standard output is no message, and nobody is to be shown it."""
+    global _kills
+    if _kills is None:
+        _kills = machine.out_of_memory_kills()
     out, err = f"{directory}/stdout", f"{directory}/stderr"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
     descriptors = [os.open(path, flags, 0o600) for path in (out, err)]
@@ -115,6 +123,14 @@ def _bash(path: bytes) -> str:
     return found
 
 
+def stopped(store: Store, directory: str, ended: Ended, staged: Staged) -> Finished:
+    """The outcome of code that was stopped by us, with what it had written."""
+    stdout, stderr = (streamlog.keep(store, f"{directory}/{stream}", staged) for stream in ("stdout", "stderr"))
+    how = Finished(ended.outcome, None, stdout, stderr, ended.exit_code, None, ended.usage, marks=ended.marks)
+    # Given back at no cost: it has not been run, as far as anybody is told.
+    return how if ended.outcome is Outcome.CANCELED else Finished(ended.outcome, None, None, None, ended.exit_code)
+
+
 def failure(ended: Ended) -> Outcome:
     """The outcome of a job that is not done."""
     return Outcome.TIMED_OUT if ended.outcome is Outcome.TIMED_OUT else Outcome.FAILED
@@ -128,7 +144,16 @@ def error_of(ended: Ended, timeout: float | None, directory: str) -> str | None:
         return f"timed out after {timeout:g} s"
     last = _last_line(f"{directory}/stderr")
     how = f"exit code {ended.exit_code}" if ended.exit_code >= 0 else f"killed by {_signal_name(-ended.exit_code)}"
+    if ended.exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL) and _memory_ran_out():
+        how += " (out of memory: the kernel has killed it)"
     return f"{how}: {last}" if last else how
+
+
+def _memory_ran_out() -> bool:
+    """Whether the kernel has killed a process of ours for want of memory since we have asked last."""
+    global _kills
+    before, _kills = _kills, machine.out_of_memory_kills()
+    return before is not None and _kills > before
 
 
 def _signal_name(number: int) -> str:

@@ -79,11 +79,13 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     with host.lane.lock:
         stdout, stderr = _streams(store, host, staged)
         record = _record(store, fields, pins, staged)
+    marks = host.streams.marks if host.streams is not None else None
     if error is not None:
-        return Finished(Outcome.FAILED, None, stdout, stderr, None, error, usage, environment=record)
+        return Finished(Outcome.FAILED, None, stdout, stderr, None, error, usage, environment=record, marks=marks)
     assert result is not None
     kept, members = result
-    return Finished(Outcome.DONE, kept, stdout, stderr, 0, None, usage, members=members, environment=record)
+    done = Finished(Outcome.DONE, kept, stdout, stderr, 0, None, usage, members=members, environment=record)
+    return done._replace(marks=marks)
 
 
 def _result(store: Store, fields: dict[str, Any], pins: Pins, host: Host, staged: Staged) -> Kept:

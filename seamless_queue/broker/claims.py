@@ -14,7 +14,7 @@ from typing import Any
 from ..driver import Database
 from ..errors import Fenced
 from . import deliveries, progress
-from .records import QUEUE_LANE, Consequences
+from .records import NO_STREAMS, QUEUE_LANE, Consequences, Streams
 from .states import JobState, Outcome, RequestState, among, move
 from .work import Finished, Running
 
@@ -81,8 +81,8 @@ _revive = move(JobState.CANCELED, JobState.READY)
 REVIVE = f"""UPDATE jobs SET {_revive.set}, lane = ?, deaths = 0,
     resources = CASE ? WHEN {QUEUE_LANE} THEN {progress.DEMANDED} END WHERE id = ? AND {_revive.guard}"""
 RECORD = """INSERT INTO attempts (job_id, fence, session_id, worker_id, outcome, exit_code, error, result, stdout,
-    stderr, started, finished, user_time, system_time, peak_memory, environment)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    stderr, started, finished, user_time, system_time, peak_memory, environment, marks)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 MADE = "INSERT OR IGNORE INTO makers (checksum, job_id) VALUES (?, ?)"
 _died_ready = move(JobState.RUNNING, JobState.READY)
 HELD_BY = f"""SELECT id, fence, started, deaths FROM jobs WHERE worker_id = ? AND {among(JobState.RUNNING)}"""
@@ -224,10 +224,12 @@ def _compared(finished: Finished, former: str | None) -> Finished:
     return finished._replace(outcome=Outcome.DIFFERED, error=f"result differs from {former}")
 
 
-def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: Running) -> None:
+def acknowledge_stop(
+    connection: Any, session_id: int, worker_id: int, running: Running, finished: Finished | None = None
+) -> None:
     """The worker has stopped a job that was canceled under it; it may run again if somebody asks.
 
-    A job that it gave up although others want it is given back to them.
+    A job that it gave up although others want it is given back to them. `finished`: how far it had come.
     """
     row = connection.execute(STOPPED, (running.job_id, worker_id)).fetchone()
     outcome = Outcome.CANCELED
@@ -237,7 +239,7 @@ def acknowledge_stop(connection: Any, session_id: int, worker_id: int, running: 
     if row is None:
         return
     _revive_if_wanted(connection, running.job_id)
-    finished = Finished(outcome, error="canceled")
+    finished = (finished or Finished(outcome))._replace(outcome=outcome, error="canceled", result=None)
     _record(connection, session_id, worker_id, running.job_id, running.fence, finished, row[0], time.time())
 
 
@@ -251,10 +253,19 @@ def unreserve(connection: Any, worker_id: int) -> int:
     return int(connection.execute(UNRESERVE, (worker_id,)).rowcount)
 
 
-def bury(connection: Any, session_id: int, worker_id: int, why: str, *, charge: bool = True) -> Consequences:
+def bury(
+    connection: Any,
+    session_id: int,
+    worker_id: int,
+    why: str,
+    *,
+    charge: bool = True,
+    streams: Streams = NO_STREAMS,
+) -> Consequences:
     """A worker has died: its jobs are claimable again, or fail when that has happened too often.
 
-    Without `charge` it died for another's sake, such as its session's, and its jobs are not to blame.
+    Without `charge` it died for another's sake, such as its session's, and its jobs are not to blame. `streams`:
+    what the one that ran had written, if it was one.
     """
     unreserve(connection, worker_id)
     deliveries.release(connection, worker_id)
@@ -266,6 +277,8 @@ def bury(connection: Any, session_id: int, worker_id: int, why: str, *, charge: 
     for job_id, fence, started, deaths in held:
         now = time.time()
         finished = Finished(Outcome.DIED, error=why)
+        if len(held) == 1:
+            finished = finished._replace(stdout=streams.stdout, stderr=streams.stderr)
         charged = max(deaths, 0) + 1
         if not charge:
             connection.execute(DIED, (deaths, job_id))
@@ -343,4 +356,5 @@ def _attempt(
         now,
         *finished.usage,
         bytes.fromhex(finished.environment) if finished.environment else None,
+        finished.marks,
     )

@@ -119,6 +119,10 @@ class Streams(NamedTuple):
     stderr: str | None
 
 
+#: Nothing is known of what was written.
+NO_STREAMS = Streams(None, None)
+
+
 class Consequences(NamedTuple):
     """What a transaction left to be done outside of it."""
 

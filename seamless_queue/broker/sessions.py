@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..driver import Database
 from ..owner import ProcessIdentity
 from . import claims, progress
-from .records import Consequences
+from .records import NO_STREAMS, Consequences, Streams
 from .states import IS_LIVE, LIVE, among
 
 #: How long a session on another host is believed to live without a sign.
@@ -81,10 +83,18 @@ def open_worker(connection: Any, session_id: int, process: ProcessIdentity) -> i
     return int(connection.execute(OPEN_WORKER, values).lastrowid)
 
 
-def bury_worker(connection: Any, session_id: int, worker_id: int, why: str, *, charge: bool = True) -> Consequences:
+def bury_worker(
+    connection: Any,
+    session_id: int,
+    worker_id: int,
+    why: str,
+    *,
+    charge: bool = True,
+    streams: Streams = NO_STREAMS,
+) -> Consequences:
     """A worker is dead: what it held is given back (see claims.bury)."""
     connection.execute(END_WORKER, (time.time(), worker_id))
-    return claims.bury(connection, session_id, worker_id, why, charge=charge)
+    return claims.bury(connection, session_id, worker_id, why, charge=charge, streams=streams)
 
 
 def renew(connection: Any, session_id: int) -> bool:
@@ -93,12 +103,19 @@ def renew(connection: Any, session_id: int) -> bool:
     return bool(connection.execute(RENEW, (until, session_id)).rowcount)
 
 
-def end_session(connection: Any, session_id: int, why: str) -> Consequences:
-    """Close a session: its workers are dead, its own requests canceled; what the queue wants moves there."""
+def end_session(
+    connection: Any, session_id: int, why: str, streams: Mapping[int, Streams] = MappingProxyType({})
+) -> Consequences:
+    """Close a session: its workers are dead, its own requests canceled; what the queue wants moves there.
+
+    `streams`: what the jobs of its workers had written, by worker.
+    """
     connection.execute(END, (time.time(), session_id))
     consequences = Consequences()
     for worker_id, _, _ in connection.execute(WORKERS, (session_id,)).fetchall():
-        consequences = consequences.and_then(bury_worker(connection, session_id, worker_id, why, charge=False))
+        written = streams.get(worker_id, NO_STREAMS)
+        buried = bury_worker(connection, session_id, worker_id, why, charge=False, streams=written)
+        consequences = consequences.and_then(buried)
     for (request_id,) in connection.execute(REQUESTS, (session_id,)).fetchall():
         consequences = consequences.and_then(progress.cancel_request(connection, request_id, "session ended"))
     return consequences

@@ -50,6 +50,8 @@ class Finished(NamedTuple):
     members: tuple[str, ...] = ()
     #: checksum of the staged record of the surroundings
     environment: str | None = None
+    #: when it had written how much, as JSON (recorder.py)
+    marks: str | None = None
 
 
 class Dependency(NamedTuple):
