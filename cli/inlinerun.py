@@ -19,9 +19,11 @@ from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
 from .entry import say, speaker
+from .progress import is_watched, of_waiting
 from .replaying import NAME, replay, write_out
 from .runoptions import RunOptions
 from .waiting import hint_at_server, waits
+from .waitingline import WaitingLine
 
 #: Exit status of a command that ran longer than allowed, as that of timeout(1).
 TIMED_OUT = 124
@@ -34,6 +36,11 @@ class Screen:
 
     def __init__(self) -> None:
         self._sources: list[tuple[int, int]] = []
+        self._waiting: WaitingLine | None = None
+
+    def wait(self, line: WaitingLine) -> None:
+        """Until the command runs, show what it waits for."""
+        self._waiting = line
 
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Open the files; they are there, and empty."""
@@ -45,6 +52,8 @@ class Screen:
 
     def look(self) -> None:
         """Pass on what is new."""
+        if self._waiting is not None:
+            self._waiting.update()
         for source, target in self._sources:
             while part := os.read(source, PIECE_BYTES):
                 try:
@@ -54,7 +63,10 @@ class Screen:
                     raise Interrupted(signal.SIGPIPE) from None
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following, and waiting."""
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
         for source, _ in self._sources:
             os.close(source)
         self._sources = []
@@ -74,7 +86,8 @@ def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: 
             session.shows_result = (options.scratch or options.direct_print) and not request.outputs
             submitter.wishes = submitter.wishes._replace(lane=session.id)
             with interrupting():
-                status = _see_through(store, session, submitter, request._replace(lane=session.id), staged, options)
+                request = request._replace(lane=session.id)
+                status = _see_through(store, session, screen, submitter, request, staged, options)
     finally:
         screen.close()
         scratch.drop_unused(store, functions)
@@ -88,6 +101,7 @@ def run_inline(store: Store, submitter: Submitter, request: NewRequest, staged: 
 def _see_through(
     store: Store,
     session: InlineSession,
+    screen: Screen,
     submitter: Submitter,
     request: NewRequest,
     staged: Staged,
@@ -97,11 +111,19 @@ def _see_through(
     request_id = submitted[0].request_id
     try:
         session.clerk.handle(consequences)
-        ending = session.run(request_id, lambda: _say_waiting(store, request, options))
+        ending = session.run(request_id, lambda: _begin_waiting(store, screen, request_id, request, options))
     except Interrupted:
+        screen.close()
         session.cancel(request_id)
         raise
+    screen.close()
     return _conclude(session, request_id, request, ending)
+
+
+def _begin_waiting(store: Store, screen: Screen, request_id: int, request: NewRequest, options: RunOptions) -> None:
+    _say_waiting(store, request, options)
+    if is_watched(options.quiet):
+        screen.wait(WaitingLine(store, request_id, of_waiting(options.quiet)))
 
 
 def _say_waiting(store: Store, request: NewRequest, options: RunOptions) -> None:
@@ -144,7 +166,9 @@ def _fail(store: Store, request_id: int, request: NewRequest, ending: Ending) ->
         # What follows the colon is the last line of its stderr, which was shown.
         error = error.partition(":")[0]
     say(NAME, f"error: {error}")
-    return exit_status(last.exit_code if last else None, ending.error)
+    # That it was killed is our own doing.
+    code = last.exit_code if last is not None and ending.state is not RequestState.CANCELED else None
+    return exit_status(code, ending.error)
 
 
 def exit_status(code: int | None, error: str | None) -> int:
