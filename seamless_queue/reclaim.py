@@ -37,6 +37,8 @@ def reclaim_dead_sessions(store: Store) -> Consequences:
             staged.write(connection)
             ended = sessions.end_session(connection, session.id, "its session died", streams)
         consequences = consequences.and_then(ended)
+        for worker_id in streams:
+            workdir.remove_those_of(store.work, worker_id)
         with suppress(OSError):
             os.unlink(session.address)
     return consequences

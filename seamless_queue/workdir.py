@@ -34,14 +34,22 @@ class Workplace:
     def prepared(self) -> Iterator[str]:
         """The directory for one job; whatever the job leaves there is gone afterwards."""
         path = self._path or self._make()
+        self._path = None
         try:
             yield path
-        finally:
-            self._path = None
-            if self._reuse and self._is_cleared(path):
-                self._path = path
-            else:
-                remove(path)
+        except EOFError:
+            # Our parent is dead: what the command had written is kept by whoever buries us (streamlog.recover).
+            raise
+        except BaseException:
+            self._tidy(path)
+            raise
+        self._tidy(path)
+
+    def _tidy(self, path: str) -> None:
+        if self._reuse and self._is_cleared(path):
+            self._path = path
+        else:
+            remove(path)
 
     def mark(self, store_id: str) -> str:
         """The mark that the worker's commands carry (processes.MARK)."""
