@@ -81,7 +81,3 @@ const kindTime = new Array(data.kinds.length).fill(0);
 for (let run = 0; run < runCount; run++) kindTime[jobs.kind[runs.job[run]]] += runs.took[run];
 const kindsByTime = data.kinds.map((_, kind) => kind).sort((a, b) => kindTime[b] - kindTime[a]);
 const colourOfKind = data.kinds.map((_, kind) => kindColours[kindsByTime.indexOf(kind)] ?? otherColour);
-
-function isDark() {
-  return matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
-}

@@ -45,6 +45,7 @@ addEventListener("keydown", (event) => {
 onChoice.push(drawTimelineSoon, showDetails, drawTableSoon, () => {
   if (chosen.job !== null && graphMode.value === "kinds") graphMode.value = "around";
   showGraph();
+  if (chosen.job !== null && !byId("jobs-panel").hidden) showRow(chosen.job);
 });
 onFilter.push(() => {
   rowsBox.scrollTop = 0;
@@ -88,7 +89,8 @@ function begin() {
   followFragment();
   new ResizeObserver(later(resizeTimeline)).observe(lanesBox);
   new ResizeObserver(drawTableSoon).observe(rowsBox);
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", drawTimelineSoon);
+  // At once: a printer does not wait for the next frame.
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", drawTimeline);
   addEventListener("hashchange", followFragment);
   document.documentElement.dataset.ready = "yes";
 }

@@ -26,16 +26,16 @@ function reveal(run) {
   const length = view.to - view.from;
   if (to < view.from || from > view.to) setView((from + to) / 2 - length / 2, (from + to) / 2 + length / 2);
   const top = laneTop[runs.lane[run]];
-  const room = height - AXIS_HEIGHT;
+  const room = height - TOP;
   if (top < lanesBox.scrollTop) lanesBox.scrollTop = top;
   else if (top + laneHeight > lanesBox.scrollTop + room) lanesBox.scrollTop = top + laneHeight - room;
 }
 
 /** The run under a point of the canvas, the innermost one; null if there is none within a few pixels. */
 function runAt(x, y) {
-  const inside = y - AXIS_HEIGHT + lanesBox.scrollTop;
+  const inside = y - TOP + lanesBox.scrollTop;
   const lane = laneTop.findIndex((top) => inside >= top && inside < top + laneHeight);
-  if (lane < 0 || x < GUTTER || y < AXIS_HEIGHT) return null;
+  if (lane < 0 || x < GUTTER || y < TOP) return null;
   let best = null;
   let nearest = 4;
   for (const run of runsOfLane[lane]) {

@@ -5,6 +5,8 @@ const lanesBox = byId("lanes");
 const drawing = canvas.getContext("2d");
 const GUTTER = 116;
 const AXIS_HEIGHT = 22;
+const LOAD_HEIGHT = 30;
+const TOP = AXIS_HEIGHT + LOAD_HEIGHT;
 const HEAD_HEIGHT = 19;
 const laneHeight = data.lanes.length <= 14 ? 22 : data.lanes.length <= 40 ? 15 : 10;
 
@@ -29,7 +31,7 @@ for (let run = 0; run < runCount; run++) deepest = Math.max(deepest, runs.depth[
 const view = { from: 0, to: 1 };
 let width = 0;
 let height = 0;
-let byKind = false;
+let byKind = true;
 let theme = {};
 
 const filler = make("div");
@@ -38,13 +40,13 @@ lanesBox.append(filler);
 function resizeTimeline() {
   const ratio = devicePixelRatio || 1;
   width = lanesBox.clientWidth;
-  height = Math.min(AXIS_HEIGHT + rowsHeight + 4, parseFloat(getComputedStyle(lanesBox).maxHeight) || 340);
+  height = Math.min(TOP + rowsHeight + 4, parseFloat(getComputedStyle(lanesBox).maxHeight) || 340);
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   canvas.style.height = `${height}px`;
   canvas.style.position = "sticky";
   canvas.style.top = "0";
-  filler.style.height = `${Math.max(0, AXIS_HEIGHT + rowsHeight + 4 - height)}px`;
+  filler.style.height = `${Math.max(0, TOP + rowsHeight + 4 - height)}px`;
   drawing.setTransform(ratio, 0, 0, ratio, 0, 0);
   drawTimeline();
 }
@@ -72,9 +74,9 @@ function drawTimeline() {
   const scrolled = lanesBox.scrollTop;
   drawing.save();
   drawing.beginPath();
-  drawing.rect(0, AXIS_HEIGHT, width, height - AXIS_HEIGHT);
+  drawing.rect(0, TOP, width, height - TOP);
   drawing.clip();
-  drawing.translate(0, AXIS_HEIGHT - scrolled);
+  drawing.translate(0, TOP - scrolled);
   drawRows();
   drawGrid();
   drawing.save();
@@ -89,6 +91,54 @@ function drawTimeline() {
   drawing.restore();
   drawing.restore();
   drawAxis();
+  drawLoad();
+}
+
+/** How many jobs ran at once, in each column of pixels: the mean over its time. */
+function loads() {
+  const columns = Math.ceil(inner()) + 2;
+  const changes = new Float64Array(columns + 2);
+  const change = (x, by) => {
+    const place = Math.min(Math.max(x - GUTTER, 0), columns);
+    const whole = Math.floor(place);
+    changes[whole] += by * (1 - (place - whole));
+    changes[whole + 1] += by * (place - whole);
+  };
+  for (let run = 0; run < runCount; run++) {
+    if (runs.depth[run]) continue;
+    const left = xOf(runs.start[run]);
+    if (left > width) break;
+    change(left, 1);
+    change(xOf(runs.start[run] + runs.took[run]), -1);
+  }
+  let now = 0;
+  return changes.subarray(0, columns).map((by) => (now += by));
+}
+
+function drawLoad() {
+  const found = loads();
+  const most = Math.max(1, Math.round(found.reduce((best, one) => Math.max(best, one), 0) * 10) / 10);
+  const bottom = TOP - 4;
+  const high = LOAD_HEIGHT - 8;
+  drawing.fillStyle = theme.quiet;
+  drawing.fillText("jobs at once", 10, TOP - LOAD_HEIGHT / 2);
+  drawing.textAlign = "right";
+  drawing.font = "10.5px system-ui, sans-serif";
+  drawing.fillText(String(Math.round(most)), GUTTER - 5, bottom - high + 4);
+  drawing.font = "12px system-ui, sans-serif";
+  drawing.textAlign = "left";
+  drawing.beginPath();
+  drawing.moveTo(GUTTER, bottom);
+  found.forEach((load, column) => {
+    const y = bottom - (Math.max(load, 0) / most) * high;
+    drawing.lineTo(GUTTER + column, y);
+    drawing.lineTo(GUTTER + column + 1, y);
+  });
+  drawing.lineTo(GUTTER + found.length, bottom);
+  drawing.globalAlpha = 0.35;
+  drawing.fillStyle = theme.accent;
+  drawing.fill();
+  drawing.globalAlpha = 1;
 }
 
 function drawRows() {

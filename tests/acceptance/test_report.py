@@ -228,7 +228,7 @@ def _it_draws_the_timeline(page: Page) -> None:
         for (let at = 0; at < seen.length; at += 4) colours.add(seen.slice(at, at + 3).join());
         return [...colours]"""
     colours = until(lambda: page.run(drawn), "a drawing")
-    assert "0,158,115" in colours
+    assert "0,114,178" in colours
 
 
 def _it_draws_the_graph(page: Page) -> None:
