@@ -168,7 +168,8 @@ def _live(store: Store, job_id: int, follow: bool) -> int:
 
 def _attempt(store: Store, job_id: int, standing: Standing, follow: bool) -> bool:
     """Print one attempt while it goes on; False if that is all that is to be printed."""
-    printer, places = Printer(), (0, 0)
+    # When that was written which is there already nobody knows, as long as it runs.
+    printer, places, at = Printer(), (0, 0), None
     files = _opened(store, standing)
     say(NAME, "it runs now" + ("" if files else ": what it writes is kept when it ends"))
     try:
@@ -176,8 +177,9 @@ def _attempt(store: Store, job_id: int, standing: Standing, follow: bool) -> boo
             files = files or _opened(store, standing)
             for number, file in enumerate(files):
                 for piece in _pieces(file):
-                    printer.put(number, piece, time.time() - (standing.started or time.time()))
+                    printer.put(number, piece, at)
             sys.stdout.flush()
+            at = time.time() - (standing.started or time.time())
             if not follow:
                 printer.end()
                 return False

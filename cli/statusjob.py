@@ -72,7 +72,7 @@ def why(found: Details, now: float) -> str:
         where = f" on {found.runs_on[0]}, process {found.runs_on[1]}" if found.runs_on else ""
         return f"for {duration(now - (row.started or now))}{where}"
     if row.word == "ready":
-        return f"waits for a worker, {found.before or 0:,} jobs before it"
+        return found.held or f"waits for a worker, {found.before or 0:,} jobs before it"
     if row.word == "waiting":
         missing = [one for one in found.inputs if one.checksum is None]
         return f"waits for {len(missing)} of its inputs" if missing else "its identity is being computed"

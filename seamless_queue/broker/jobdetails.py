@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..driver import Database
-from . import finding, history, overview
+from . import finding, history, overview, resources
 from .overview import Row
 from .states import IS_LIVE, JobState, Outcome, RequestState, among
 
@@ -95,6 +95,8 @@ class Details(NamedTuple):
     runs_on: tuple[str, int] | None = None
     #: how many jobs are to be begun before it
     before: int | None = None
+    #: what else keeps it from being begun: a pause, or what it demands of a server
+    held: str | None = None
 
 
 class Edge(NamedTuple):
@@ -131,6 +133,7 @@ def details(database: Database, match: finding.Match) -> Details:
         evicted,
         tuple(database.row(RAN_BY, (row.worker_id,)) or ()) or None if row.worker_id is not None else None,
         _before(database, row),
+        resources.waiting_reason(database, row.job_id) if row.word == "ready" and row.job_id is not None else None,
     )
 
 
