@@ -20,6 +20,10 @@ NEWEST_OF_JOB = f"{_REQUEST} WHERE requests.job_id = ? ORDER BY requests.id DESC
 FIRST_OF_JOB = f"{_REQUEST} WHERE requests.job_id = ? ORDER BY requests.id LIMIT 1"
 WRITERS = f"""{_REQUEST} JOIN outputs ON outputs.request_id = requests.id
     WHERE outputs.path = ? AND outputs.request_id < ? ORDER BY outputs.request_id DESC LIMIT ?"""
+WRITERS_BELOW = f"""{_REQUEST.replace(" FROM requests", ", outputs.path FROM requests")}
+    JOIN outputs ON outputs.request_id = requests.id
+    WHERE outputs.path > ? AND outputs.path < ? AND outputs.request_id < ?
+    ORDER BY outputs.path, outputs.request_id DESC LIMIT ?"""
 IN_DIRECTORY = f"""{_REQUEST} WHERE requests.id < ? AND requests.id >= ? AND requests.directory = ?
     AND requests.job_id IS NOT NULL ORDER BY requests.id DESC"""
 LIKE_COMMAND = f"""{_REQUEST} WHERE requests.id < ? AND requests.id >= ? AND requests.command LIKE ? ESCAPE '\\'
@@ -155,6 +159,15 @@ def first_of_job(database: Database, job_id: int) -> Request | None:
 def writers(database: Database, path: bytes, before: int, limit: int) -> list[Request]:
     """Requests that write, or wrote, this very path, newest first; only those before a number."""
     return [_request(row) for row in database.rows(WRITERS, (path, before, limit))]
+
+
+def writers_below(database: Database, directory: bytes, before: int, limit: int) -> dict[bytes, Request]:
+    """The newest request that writes, or wrote, each path inside a directory; only those before a number."""
+    span = (directory + b"/", directory + b"0", before, limit)
+    found: dict[bytes, Request] = {}
+    for *row, path in database.rows(WRITERS_BELOW, span):
+        found.setdefault(bytes(path), _request(row))
+    return found
 
 
 def in_directory(database: Database, directory: bytes, before: int) -> list[Request]:

@@ -15,6 +15,7 @@ from seamless_queue.store import Store
 
 from .. import directories, plain
 from ..localfiles import canonical, itself_and_above
+from ..provenance import Parts
 from . import answers
 from .contents import Contents
 from .differences import abbreviated, content_change
@@ -170,12 +171,37 @@ def _about_foreign(store: Store, path: str, word: str) -> Answer:
         text = f"another store is to write it ({path}.FUTURE){stale}"
         return Answer(word, Verdict.WAITS, (Reason("waits_for_future", text),))
     checksum = checksum_of(store, path)
-    readers = _readers(store, path, checksum)
+    readers = [*_readers(store, path, checksum), *_written_inside(store, path)]
     answer = _about_made(store, checksum, word) if checksum is not None else None
     if answer is None or (len(readers) > 1 and os.path.lexists(path)):
         return Answer(word, Verdict.NOT_MADE, tuple(readers))
     note = Reason("same_content", "no request has written this file, but its content is what a job has made")
     return answer._replace(reasons=(note, *answer.reasons))
+
+
+def _read_as(contents: Contents, parts: Parts, name: str) -> str | None:
+    """The checksum with which a file was an input, by itself or in a directory; None if it was none."""
+    for one in parts.inputs:
+        if one.name == name:
+            return one.checksum
+        if one.is_directory and name.startswith(f"{one.name}/"):
+            index = contents.value(one.checksum)
+            found = index.get(name[len(one.name) + 1 :]) if isinstance(index, dict) else None
+            if isinstance(found, str):
+                return found
+    return None
+
+
+def _written_inside(store: Store, path: str) -> list[Reason]:
+    """Which requests write files in a directory."""
+    inside = history.writers_below(store.database, os.fsencode(path), sys.maxsize, _OTHERS)
+    said = [
+        Reason("written_inside", f"request {request.id} ({request.command}) writes {os.fsdecode(place)}")
+        for place, request in list(inside.items())[:_SHOWN]
+    ]
+    if len(inside) > _SHOWN:
+        said.append(Reason("written_inside", f"and {len(inside) - _SHOWN} more of its files come from requests"))
+    return said
 
 
 def _likely(requests: list[Request], name: str) -> list[Request]:
@@ -194,13 +220,13 @@ def _readers(store: Store, path: str, checksum: str | None) -> list[Reason]:
         for request in _likely(history.in_directory(store.database, os.fsencode(place), newest), name):
             job = history.job(store.database, request.job_id or 0)
             parts = contents.parts(job.checksum) if job is not None else None
-            one = next((one for one in parts.inputs if one.name == name), None) if parts is not None else None
-            if one is not None and parts is not None and parts.is_command:
-                state = "as it is now" if one.checksum == checksum else f"as it was then, {abbreviated(one.checksum)}"
+            read = _read_as(contents, parts, name) if parts is not None and parts.is_command else None
+            if read is not None:
+                state = "as it is now" if read == checksum else f"as it was then, {abbreviated(read)}"
                 found.append((request.id, f"request {request.id} ({request.command}) has read it {state}"))
         if part.count("/") > 1 or len(found) >= _SHOWN:
             break
-    reasons = [Reason("not_made", "no job has made it; it is a file of your own")]
+    reasons = [Reason("not_made", "it is your own")]
     newest_first = sorted(found, reverse=True)
     reasons += [Reason("read_by", text) for _, text in newest_first[:_SHOWN]]
     if len(found) > _SHOWN:

@@ -27,9 +27,11 @@ def of_request(store: Store, request: Request, job: Job | None) -> list[Reason]:
     if request.state is RequestState.KEYABLE:
         return [Reason("keyable", "its last input has come; whoever runs next gives it its identity"), *_servers(store)]
     open_ = [one for one in history.upstreams(store.database, request.id) if one.checksum is None]
-    reasons = [_input(store, one.request_id, one.path) for one in open_[:_SHOWN]]
-    if len(open_) > _SHOWN:
-        reasons.append(Reason("waits_for_input", f"and for {len(open_) - _SHOWN} more"))
+    # A file may be an input by itself and in its directory.
+    places = list(dict.fromkeys((one.request_id, one.path) for one in open_))
+    reasons = [_input(store, *place) for place in places[:_SHOWN]]
+    if len(places) > _SHOWN:
+        reasons.append(Reason("waits_for_input", f"and for {len(places) - _SHOWN} more"))
     root = _root(store, request)
     if root is not None:
         reasons += root
@@ -38,7 +40,8 @@ def of_request(store: Store, request: Request, job: Job | None) -> list[Reason]:
 
 def of_new(store: Store, new: NewRequest) -> list[Reason]:
     """Why the identity of a command is not known yet."""
-    reasons = [_input(store, one.upstream, one.path) for one in new.dependencies[:_SHOWN]]
+    places = list(dict.fromkeys((one.upstream, one.path) for one in new.dependencies))
+    reasons = [_input(store, *place) for place in places[:_SHOWN]]
     first = next((one.upstream for one in new.dependencies if one.upstream is not None), None)
     upstream = history.request(store.database, first) if first is not None else None
     return reasons + ((_root(store, upstream) or []) if upstream is not None else [])
