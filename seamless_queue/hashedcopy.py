@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .digest import Digest
 from .filesystems import copy_part
+from .meanwhile import Meanwhile
 
 #: What is copied, and then hashed, at once; a multiple of every page size.
 PART_BYTES = 32 << 20
@@ -18,19 +20,19 @@ Advance = Callable[[int], None]
 
 def copy_hashed(source: int, target: int, size: int, digest: Digest, advance: Advance | None = None) -> str:
     """Copy a file of `size` bytes between descriptors; the checksum of what the target holds now."""
-    from concurrent.futures import Future, ThreadPoolExecutor
-
     hasher, done = digest.new_for_large(), 0
-    with ThreadPoolExecutor(1) as pool:
-        before: Future[None] | None = None
+    before: Meanwhile[None] | None = None
+    try:
         while count := copy_part(source, target, done, min(PART_BYTES, size - done)):
             if before is not None:
                 # One part ahead is enough: what was copied last is still in the caches.
                 before.result()
-            before = pool.submit(_hash_part, hasher, target, done, count)
+            before = Meanwhile(partial(_hash_part, hasher, target, done, count))
             done += count
             if advance is not None:
                 advance(count)
+    finally:
+        # The descriptor is the caller's, who closes it.
         if before is not None:
             before.result()
     return str(hasher.hexdigest())

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -125,7 +126,8 @@ class State(Enum):
     DIFFERENT = "different"
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """What a download will write below one directory."""
 
     base: str
