@@ -97,11 +97,11 @@ def lines(done: Collected, dry: bool) -> list[str]:
         ("that nobody refers to", done.orphans),
         ("in the database that nobody refers to", done.rows),
     ):
-        if heap.count:
-            found.append(f"{would}removed: {plural(heap.count, 'buffer')} {title}, {readable(heap.bytes)}")
+        if heap.number:
+            found.append(f"{would}removed: {plural(heap.number, 'buffer')} {title}, {readable(heap.bytes)}")
     for title, heap in (("temporary file", done.temporary), ("damaged copy", done.damaged)):
-        if heap.count:
-            found.append(f"{would}removed: {plural(heap.count, title)}, {readable(heap.bytes)}")
+        if heap.number:
+            found.append(f"{would}removed: {plural(heap.number, title)}, {readable(heap.bytes)}")
     limit = "no cap" if done.cap.bytes is None else f"cap {readable(done.cap.bytes)} ({done.cap.why})"
     found.append(f"{readable(done.freed)} {would}freed of {readable(done.used)}; {limit}")
     return found

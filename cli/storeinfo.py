@@ -60,13 +60,13 @@ def lines(found: Usage) -> list[tuple[str, str]]:
 def _bytes(found: Usage) -> list[tuple[str, str]]:
     small, large = found.small, found.large
     return [
-        ("database", f"{_size(found.database)}, with {small.count:,} buffers of up to 8 KiB ({_size(small.bytes)})"),
-        ("files", f"{large.count:,} larger buffers, {_size(large.bytes)}"),
-        ("  results", f"{found.results.count:,}, {_size(found.results.bytes)}"),
-        ("  pinned", f"{found.pinned.count:,}, {_size(found.pinned.bytes)} ({found.uploads:,} uploads in all)"),
-        ("  others", f"{found.other.count:,}, {_size(found.other.bytes)} (inputs, streams)"),
-        ("set aside", f"{found.damaged.count:,} damaged, {_size(found.damaged.bytes)}"),
-        ("temporary", f"{found.temporary.count:,}, {_size(found.temporary.bytes)}"),
+        ("database", f"{_size(found.database)}, with {small.number:,} buffers of up to 8 KiB ({_size(small.bytes)})"),
+        ("files", f"{large.number:,} larger buffers, {_size(large.bytes)}"),
+        ("  results", f"{found.results.number:,}, {_size(found.results.bytes)}"),
+        ("  pinned", f"{found.pinned.number:,}, {_size(found.pinned.bytes)} ({found.uploads:,} uploads in all)"),
+        ("  others", f"{found.other.number:,}, {_size(found.other.bytes)} (inputs, streams)"),
+        ("set aside", f"{found.damaged.number:,} damaged, {_size(found.damaged.bytes)}"),
+        ("temporary", f"{found.temporary.number:,}, {_size(found.temporary.bytes)}"),
         ("cap", _cap(found)),
         ("collected", _moment(found.collected) if found.collected else "never by itself"),
     ]

@@ -60,7 +60,7 @@ def _verified(store: Store, jobs: int | None, quick: bool, quiet: bool) -> Verif
     from .byteprogress import shown
 
     large = files.below(store.buffers.directory)
-    with shown("verify", large.count, large.bytes, quiet or quick) as advance:
+    with shown("verify", large.number, large.bytes, quiet or quick) as advance:
         return look(store, mentions, quick=quick, threads=jobs, progress=advance)
 
 

@@ -257,14 +257,14 @@ def _orphans(store: Store, _functions: Functions, fix: bool) -> Iterator[Finding
 
 def _temporary(store: Store, _functions: Functions, fix: bool) -> Iterator[Finding]:
     heap = leftovers.remove_all(leftovers.temporary(store), dry=not fix)
-    if heap.count:
-        what = f"{heap.count} temporary files of dead processes, {readable(heap.bytes)}"
+    if heap.number:
+        what = f"{heap.number} temporary files of dead processes, {readable(heap.bytes)}"
         yield ok("leftovers", f"removed {what}") if fix else warn("leftovers", f"{what}; --fix removes them")
     else:
         yield ok("leftovers", "none")
     damaged = files.below(os.path.join(store.buffers.directory, files.DAMAGED))
-    if damaged.count:
-        yield warn("damaged", f"{damaged.count} copies were set aside: is the disk good? try seamless-store repair")
+    if damaged.number:
+        yield warn("damaged", f"{damaged.number} copies were set aside: is the disk good? try seamless-store repair")
 
 
 def _futures(store: Store, functions: Functions, fix: bool) -> Iterator[Finding]:

@@ -60,12 +60,12 @@ def strangers(directory: str) -> Iterator[str]:
 class Heap(NamedTuple):
     """How many files, and how many bytes."""
 
-    count: int = 0
+    number: int = 0
     bytes: int = 0
 
     def plus(self, count: int, size: int) -> Heap:
         """With more of them."""
-        return Heap(self.count + count, self.bytes + size)
+        return Heap(self.number + count, self.bytes + size)
 
 
 def below(directory: str) -> Heap:

@@ -20,7 +20,7 @@ from ..store import Store
 from . import needed
 
 #: So many jobs are looked at at once, and forgotten in one transaction.
-BATCH = 500
+BATCH = 200
 
 _ENDED = among(JobState.DONE, JobState.FAILED, JobState.CANCELED)
 # Not the newest job: its number would be given again, and whatever still names it would mean another one.

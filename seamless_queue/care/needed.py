@@ -23,9 +23,12 @@ STEP = 2000
 #: An index that somebody has pinned, or that an input is, is not larger.
 LARGEST_INDEX = 1 << 28
 
-LIVE_REQUESTS = f"""SELECT requests.id, requests.specification, jobs.checksum, jobs.result FROM requests
-    LEFT JOIN jobs ON jobs.id = requests.job_id
-    WHERE requests.id > ? AND requests.{among(*LIVE)} AND requests.{IS_LIVE} ORDER BY requests.id LIMIT ?"""
+# In the order of the index of live requests: what moves on while this goes on moves ahead of it.
+LIVE_REQUESTS = f"""SELECT requests.state, requests.lane, requests.id, requests.specification, jobs.checksum,
+    jobs.result
+    FROM requests LEFT JOIN jobs ON jobs.id = requests.job_id
+    WHERE requests.{IS_LIVE} AND (requests.state, requests.lane, requests.id) > (?, ?, ?)
+    ORDER BY requests.state, requests.lane, requests.id LIMIT ?"""
 LIVE_INPUTS = f"""SELECT dependencies.checksum FROM dependencies JOIN requests ON requests.id = dependencies.request_id
     WHERE dependencies.checksum IS NOT NULL AND requests.{among(*LIVE)} AND requests.{IS_LIVE}"""
 UPLOADS = "SELECT checksum, path FROM uploads WHERE checksum > ? ORDER BY checksum LIMIT ?"
@@ -47,9 +50,12 @@ RESULT_OF = "SELECT result, evicted IS NOT NULL FROM jobs WHERE checksum = ? AND
 ARE_JOBS = "SELECT value FROM json_each(?) WHERE unhex(value) IN (SELECT checksum FROM jobs)"
 ATTEMPTS = f"""SELECT attempts.id, attempts.result, attempts.stdout, attempts.stderr FROM attempts
     JOIN jobs ON jobs.id = attempts.job_id
-    WHERE attempts.id > ? AND (jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})
+    WHERE attempts.id > ? AND attempts.id <= ? AND (jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})
     ORDER BY attempts.id LIMIT ?"""
-SPECIFICATIONS = "SELECT id, specification FROM requests WHERE id > ? AND specification IS NOT NULL ORDER BY id LIMIT ?"
+SPECIFICATIONS = """SELECT id, specification FROM requests WHERE id > ? AND id <= ? AND specification IS NOT NULL
+    ORDER BY id LIMIT ?"""
+LAST_ATTEMPT = "SELECT COALESCE(MAX(id), 0) FROM attempts"
+LAST_REQUEST = "SELECT COALESCE(MAX(id), 0) FROM requests"
 OUTPUTS_OF = """SELECT outputs.path FROM outputs JOIN requests ON requests.id = outputs.request_id
     WHERE requests.job_id = ? AND outputs.pending = 0"""
 OUTPUTS = """SELECT request_id, path FROM outputs WHERE request_id > ? AND pending = 0
@@ -76,13 +82,13 @@ class Meaning(Protocol):
 
 def live(store: Store, functions: Functions, marks: Marks) -> None:
     """Mark what requests that have not ended need, and what somebody has pinned."""
-    last = 0
-    while rows := store.database.rows(LIVE_REQUESTS, (last, STEP)):
-        for _, specification, identity, result in rows:
+    last: tuple[int, ...] = (-1, 0, 0)
+    while rows := store.database.rows(LIVE_REQUESTS, (*last, STEP)):
+        for *_, specification, identity, result in rows:
             marks.add(each for each in (specification, identity, result) if each)
             for checksum in filter(None, (specification, identity)):
                 marks.add(mentions_of(store, functions, checksum))
-        last = rows[-1][0]
+        last = tuple(rows[-1][:3])
     marks.add(row[0] for row in store.database.rows(LIVE_INPUTS))
     pinned(store, marks)
 
@@ -220,17 +226,27 @@ def everything(store: Store, meaning: Meaning, marks: Marks, since: Position, *,
 
     Without `inputs`: the inputs only of those jobs that may have to run again, because their results are not there.
     """
+    # Known first: few rows may be of interest, and those behind the last of them are not to be looked through again.
+    last_attempt = store.database.row(LAST_ATTEMPT)[0]
+    last_request = store.database.row(LAST_REQUEST)[0]
     while rows := store.database.rows(JOBS, (since.job, STEP)):
         for row in rows:
             marks.add(_of_job(store, meaning, row, inputs))
         since.job = rows[-1][0]
-    while rows := store.database.rows(ATTEMPTS, (since.attempt, STEP)):
+    for rows in _stepwise(store.database, ATTEMPTS, last_attempt, since.attempt):
         marks.add(each for row in rows for each in row[1:] if each)
-        since.attempt = rows[-1][0]
-    while rows := store.database.rows(SPECIFICATIONS, (since.request, STEP)):
+    since.attempt = max(since.attempt, last_attempt)
+    for rows in _stepwise(store.database, SPECIFICATIONS, last_request, since.request):
         for _, specification in rows:
             marks.add([specification, *(mentions_of(store, meaning, specification) if inputs else ())])
-        since.request = rows[-1][0]
+    since.request = max(since.request, last_request)
+
+
+def _stepwise(database: Database, statement: str, last: int, position: int) -> Iterator[list[Any]]:
+    """The rows after a position, up to the last that there was at the beginning, some at a time."""
+    while position < last and (rows := database.rows(statement, (position, last, STEP))):
+        position = rows[-1][0]
+        yield rows
 
 
 def _of_job(store: Store, meaning: Meaning, row: Any, inputs: bool) -> Iterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from ..broker import uploads
 from ..errors import SeamlessError
@@ -13,13 +12,6 @@ UNPIN = "DELETE FROM uploads WHERE checksum = ?"
 UNPIN_PATH = "DELETE FROM uploads WHERE path = ? OR (path > ? AND path < ?)"
 #: What is pinned by its checksum alone.
 NO_PATH = b""
-
-
-class Change(NamedTuple):
-    """What was pinned, or not any more."""
-
-    name: str
-    count: int
 
 
 def pin(store: Store, checksum: str) -> None:

@@ -49,7 +49,7 @@ def test_info_counts(shop: Shop) -> None:
     shop.good("--project", "yeast", "-i", "a.txt", "-c", f"{MUCH}; cat a.txt")
     found = fields(shop, "info")
     assert found["jobs"]["done"] == found["requests"]["delivered"] == found["attempts"] == 1
-    assert (found["large"]["count"], found["results"]["count"], found["other"]["count"]) == (2, 1, 1)
+    assert (found["large"]["number"], found["results"]["number"], found["other"]["number"]) == (2, 1, 1)
     assert found["projects"] == {"yeast": found["results"]["bytes"]}
     assert found["digest"] == "blake3"
     assert 0 < found["used"] < found["cap"]["bytes"]
