@@ -125,7 +125,9 @@ class Checksum:
         try:
             return self.resolve(celltype)
         except (CacheMissError, BufferCorrupt):
-            session.current().fingertip(self._hex, blocking=blocking)
+            from .recovery import bring
+
+            bring(session.current(), self._hex, blocking=blocking)
             return self.resolve(celltype)
 
     def find(self) -> str | None:

@@ -24,7 +24,7 @@ from seamless_queue.store import Store
 from . import fingertip, plain, provenance
 from .celltypes import CELLTYPES
 from .context import to_remember, told
-from .keying import DEEP, is_kept
+from .keying import DEEP, is_kept, known_job
 from .results import LEAVES
 
 TRANSFORMATION, DUNDER, COMMAND = "transformation.json", "dunder.json", "command.txt"
@@ -197,7 +197,7 @@ def label_of(store: Store, described: Described) -> str:
 # -- running --------------------------------------------------------------------------------------
 def known_result(store: Store, described: Described, *, scratch: bool = False) -> str | None:
     """The result, if it is known and its bytes are there (or need not be)."""
-    known = submissions.known(store.database, described.checksum)
+    known = known_job(store, described.checksum)
     if known is None:
         return None
     is_index = provenance.parts(described.fields).is_index

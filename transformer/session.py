@@ -18,20 +18,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from seamless_queue import settings as configuration
-from seamless_queue.broker import evictions
 from seamless_queue.digest import DEFAULT_DIGEST, Digest, digest_named
 from seamless_queue.errors import BufferMissing, ConfigurationError, SeamlessError
 from seamless_queue.settings import Settings
 
 from . import keying
-from .blocking import refuse_to_block
 from .celltypes.pieces import parts_of
 from .engines import Engine, Frame, WorkerSide
 from .errors import CacheMissError
 from .recent import RecentBuffers, RecentErrors, RecentResults
 
 if TYPE_CHECKING:
-    from seamless_queue.broker.work import Running
     from seamless_queue.clerk import Host
     from seamless_queue.pythonsession import PythonSession
     from seamless_queue.segments import Part
@@ -258,50 +255,6 @@ class Session:
         if isinstance(found, bytes):
             self.buffers.put(checksum, found)
         return found
-
-    def fingertip(self, checksum: str, *, blocking: bool = False) -> None:
-        """See to it that the bytes are in the store, made again if they are gone. CacheMissError if nobody can.
-
-        With `blocking` also where that keeps an event loop from going on.
-        """
-        if self.buffers.get(checksum) is not None:
-            return
-        if self._engine is None and not self.is_persistent:
-            raise CacheMissError(f"no buffer {checksum}: nothing has been stored in this session")
-        from .fingertip import is_sound
-
-        engine = self.ready_engine()
-        with engine.lock:
-            if is_sound(engine.store, checksum):
-                return
-        if not blocking:
-            refuse_to_block("fingertip_sync()", "`await checksum.fingertip()`")
-        from seamless_queue import recompute
-
-        try:
-            recompute.make(self.host, checksum, self._running(), here=self._may_run)
-        except BufferMissing as exc:
-            raise CacheMissError(str(exc)) from None
-
-    def can_have(self, checksum: str) -> bool:
-        """Whether the bytes are there, or a recorded job has made them."""
-        if self.has(checksum):
-            return True
-        if self._engine is None and not self.is_persistent:
-            return False
-        engine = self.engine
-        with engine.lock:
-            return evictions.maker_of(engine.store.database, checksum) is not None
-
-    @property
-    def _may_run(self) -> bool:
-        """Whether this thread may run jobs: not where a pool does."""
-        return self.is_main_of_job and (self.frame is not None or self.settings.execution != "spawn")
-
-    def _running(self) -> Running | None:
-        """The job whose code runs in this thread."""
-        frame = self.frame
-        return self.engine.lane.executing.get(frame.job_id) if frame is not None else None
 
     def keep(self, parts: Sequence[Part], checksum: str) -> None:
         """Put a buffer into the store."""

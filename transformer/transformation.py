@@ -258,9 +258,11 @@ class Transformation(Node, Generic[R]):
             raise
 
     def _refuse_without_inputs(self) -> None:
+        from .recovery import can_have
+
         fields = description(self._definition, {name: up.result for name, up in self.upstream.items()})
         names = ["code", *self._definition.pins]
-        gone = next((name for name in names if not session.current().can_have(fields[name][2])), None)
+        gone = next((name for name in names if not can_have(session.current(), fields[name][2])), None)
         if gone is not None:
             raise CacheMissError(
                 f"the result of {self._definition.name} is gone, and so is its input {gone!r}: without a store of your "
@@ -280,7 +282,9 @@ class Transformation(Node, Generic[R]):
         current = session.current()
         if self._options.scratch and current.runs_in_queue:
             # The queue would give them up as soon as it has them.
-            current.fingertip(self._required_result())
+            from .recovery import bring
+
+            bring(current, self._required_result())
             return
         current.results.forget(self.identity)
         self._refuse_without_inputs()
