@@ -63,7 +63,7 @@ def served_again(task: Task) -> Iterable[tuple[RequestRow, AttemptRow]]:
 
     A run is paid for by the first request that it served if it ended after that was made; all others are hits.
     """
-    good = [attempt for attempt in task.attempts if attempt.outcome is Outcome.DONE]
+    good = [attempt for attempt in task.attempts if attempt.outcome in (Outcome.DONE, Outcome.DIFFERED)]
     paid: set[int] = set()
     for request in task.requests:
         if not good or not _is_delivered(request):
