@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seamless.transformer import functions
-from seamless.transformer.context import Context, submitters_environment, told
+from seamless.transformer.context import Context, remembered, submitters_environment
 from seamless_queue import control
 from seamless_queue.canceling import Canceled
 from seamless_queue.control import Refused, Retried
@@ -23,4 +23,4 @@ def retry(store: Store, request_ids: Iterable[int]) -> tuple[list[Retried], list
 
 
 def _new_context(metavariables: str | None) -> bytes:
-    return Context(submitters_environment(), *told(metavariables)).encode()
+    return remembered(metavariables) or Context(submitters_environment(), {}, ()).encode()
