@@ -10,7 +10,6 @@ keeps large ones in shared memory as long as there is room.
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import stat
@@ -19,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
+
+import orjson
 
 from . import statcache
 from .digest import Digest
@@ -73,6 +74,8 @@ class BufferStore:
         self._segments = segments
         self._verified: set[tuple[str, int, int, int]] = set()
         self._mapped: WeakSet[mmap.mmap] = WeakSet()
+        #: told of every number of bytes that is copied in, for people to see
+        self.advance: Advance | None = None
         #: brings a buffer from another store; None: there is none
         self.fetch: Callable[[str], bool] | None = None
 
@@ -103,7 +106,7 @@ class BufferStore:
         asked = list(dict.fromkeys(checksums))
         found: set[str] = set()
         for begin in range(0, len(asked), statcache.MANY):
-            rows = self._database.rows(EXIST, (json.dumps(asked[begin : begin + statcache.MANY]),))
+            rows = self._database.rows(EXIST, (orjson.dumps(asked[begin : begin + statcache.MANY]).decode(),))
             found.update(row[0] for row in rows)
         found.update(checksum for checksum in asked if checksum not in found and self.has(checksum))
         return found
@@ -300,7 +303,7 @@ class BufferStore:
                 return known
             unknown = None
             began = time.time_ns()
-            checksum = self._copy_in(path, staged, advance)
+            checksum = self._copy_in(path, staged, advance or self.advance)
             if statcache.is_unchanged(status, os.stat(path)):
                 entry = statcache.entry(status, began, checksum)
                 if entry is not None:

@@ -367,6 +367,16 @@ def output_of(arguments: Sequence[str], seconds: float) -> bytes:
     return run.stdout
 
 
+def start_helper(script: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a program of ours that needs nothing but the standard library and what it finds itself; it is piped to."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def start_worker(configuration: str, channel: int) -> subprocess.Popen[bytes]:
     """Start a worker process in a group of its own; `channel` is inherited under the same number.
 

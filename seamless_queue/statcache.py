@@ -6,9 +6,10 @@ the file system's time grain would leave the same status behind.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
+
+import orjson
 
 from .driver import Database
 
@@ -45,7 +46,7 @@ def lookup_many(database: Database, statuses: Sequence[os.stat_result]) -> list[
         for status in statuses[begin : begin + MANY]:
             asked.setdefault(_signed(status.st_dev), []).append(_signed(status.st_ino))
         for device, inodes in asked.items():
-            for row in database.rows(LOOKUP_MANY, (device, json.dumps(inodes))):
+            for row in database.rows(LOOKUP_MANY, (device, orjson.dumps(inodes).decode())):
                 known[tuple(row[:-1])] = row[-1].hex()
     return [known.get(_signature(status)) for status in statuses]
 

@@ -12,6 +12,7 @@ from seamless_queue.store import Store
 
 from . import compression, directories, plain
 from .directories import Found, Index
+from .halves import in_halves
 
 
 class Hasher:
@@ -54,19 +55,23 @@ class Hasher:
 
     def _of_files(self, files: list[Found]) -> list[str]:
         if self._store is None:
-            return [_of_content(self.digest, file) for file in files]
+            return in_halves(files, self.digest, lambda file: _of_content(self.digest, file))
         known = statcache.lookup_many(self._store.database, [file.status for file in files if file.status is not None])
-        entries: list[statcache.Entry] = []
-        checksums = [
-            _of_content(self.digest, file, entries) if checksum is None else checksum
-            for file, checksum in zip(files, known, strict=True)
+        unknown = [file for file, checksum in zip(files, known, strict=True) if checksum is None]
+        began = time.time_ns()
+        hashed = in_halves(unknown, self.digest, lambda file: _of_content(self.digest, file))
+        entries = [
+            statcache.entry(file.status, began, checksum)
+            for file, checksum in zip(unknown, hashed, strict=True)
+            if file.status is not None
         ]
-        statcache.record(self._store.database, entries)
-        return checksums
+        statcache.record(self._store.database, [entry for entry in entries if entry is not None])
+        found = iter(hashed)
+        return [next(found) if checksum is None else checksum for checksum in known]
 
 
-def _of_content(digest: Digest, file: Found, entries: list[statcache.Entry] | None = None) -> str:
-    began, before = time.time_ns(), file.status
+def _of_content(digest: Digest, file: Found) -> str:
+    before = file.status
     assert before is not None
     descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -85,6 +90,4 @@ def _of_content(digest: Digest, file: Found, entries: list[statcache.Entry] | No
         or after.st_ino != before.st_ino
     ):
         raise SeamlessError(f"{file.path} was changed while it was read; run again when its writer is done")
-    if entries is not None and (entry := statcache.entry(before, began, checksum)) is not None:
-        entries.append(entry)
     return checksum
