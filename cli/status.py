@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seamless_queue.settings import Settings
     from seamless_queue.store import Store
 
+    from .postmortem import PostMortem
+
 EPILOG = """\b
 Examples:
   seamless-status
@@ -257,23 +259,41 @@ def _job(store: Store, match: Match, options: Options) -> int:
         from . import joblog
 
         return int(joblog.show(store, match, follow=options.follow) or 0)
-    from . import postmortem
+    from . import postmortem, statusjob
 
     if options.reproduce is not None:
         return int(postmortem.reproduce(store, match, options.reproduce) or 0)
     from seamless_queue.broker.jobdetails import details
 
-    from . import statusjob
-
     found, now = details(store.database, match), time.time()
+    pins = _pins(store, found.row.checksum)
+    failed = found.row.word == "failed" and found.row.job_id is not None
     if options.as_json:
-        _print_json(statusjob.fields(found, now))
+        autopsy = postmortem.examine(store, found.row.job_id or 0) if failed else None
+        _print_json({**statusjob.fields(found, now, pins), "post_mortem": _post_mortem_fields(autopsy)})
         return 0
-    _print(statusjob.lines(found, now))
-    if found.row.word == "failed":
-        sys.stdout.flush()
+    _print(statusjob.lines(found, now, pins))
+    if failed:
         postmortem.show(store, match)
     return 0
+
+
+def _pins(store: Store, checksum: str | None) -> list[tuple[str, str]]:
+    """The named inputs of an identity, as far as the store has it."""
+    from seamless.transformer import provenance
+    from seamless_queue.errors import SeamlessError
+
+    if checksum is None:
+        return []
+    try:
+        parts = provenance.parts(provenance.identity_of(store, checksum))
+    except SeamlessError:
+        return []
+    return [(one.name, one.checksum) for one in parts.inputs]
+
+
+def _post_mortem_fields(found: PostMortem | None) -> dict[str, Any] | None:
+    return None if found is None else {**found._asdict(), "outcome": found.outcome.name.lower()}
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seamless_queue.broker.states import Outcome
 from seamless_queue.care.sizes import readable
+from seamless_queue.errors import printable
 
 from .statusjson import FORMAT, path_text
 from .statustext import clean, duration
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from seamless_queue.broker.jobdetails import Attempt, Details, Source
     from seamless_queue.broker.overview import Row
 
+#: The named inputs of a job's identity, with their checksums.
+Pins = Sequence[tuple[str, str]]
 #: So many lines of a kind are printed.
 MOST_LINES = 10
 OUTCOMES = {
@@ -29,14 +33,16 @@ OUTCOMES = {
 }
 
 
-def lines(found: Details, now: float) -> Iterator[str]:
+def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
     """For people."""
     row = found.row
     name = f"#{row.request_id} " if row.request_id else ""
     yield f"{name}{row.word}: {clean(row.command) or 'a job that nobody has asked for here'}"
     for title, value in _facts(found, now):
         yield f"  {title:<12}{value}"
-    yield from _listed("input", [_source(one) for one in found.inputs])
+    coming = {os.fsdecode(one.pin) for one in found.inputs}
+    made_elsewhere = [f"{clean(name)} {checksum[:16]}" for name, checksum in pins if name not in coming]
+    yield from _listed("input", [*map(_source, found.inputs), *made_elsewhere])
     yield from _listed("output", [clean(one.path) + (" (to come)" if one.pending else "") for one in found.outputs])
     yield from _listed("needed by", [_relative(one) for one in found.needed_by])
     others = [one for one in found.requests if one.request_id != row.request_id]
@@ -129,7 +135,7 @@ def _listed(title: str, texts: list[str]) -> Iterator[str]:
         yield f"  {'':<12}… and {len(texts) - MOST_LINES} more"
 
 
-def fields(found: Details, now: float) -> dict[str, Any]:
+def fields(found: Details, now: float, pins: Pins = ()) -> dict[str, Any]:
     """For scripts."""
     row = found.row
     return {
@@ -157,6 +163,7 @@ def fields(found: Details, now: float) -> dict[str, Any]:
         "inputs": [
             {"path": path_text(one.path), "request": one.upstream_id, "checksum": one.checksum} for one in found.inputs
         ],
+        "pins": [{"name": printable(name), "checksum": checksum} for name, checksum in pins],
         "outputs": [{"path": path_text(one.path), "pending": one.pending} for one in found.outputs],
         "needed_by": [one.request_id for one in found.needed_by],
         "requests": [one.request_id for one in found.requests],

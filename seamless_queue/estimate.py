@@ -64,7 +64,7 @@ def _program(word: str) -> tuple[str, bool]:
 class Durations(NamedTuple):
     """How long jobs took that are alike, in seconds."""
 
-    count: int
+    seen: int
     mean: float
     deviation: float
     long: float
@@ -176,7 +176,7 @@ def estimate(
         work += known.mean * times
         # What one job differs from the mean by, and what the mean itself is wrong by: that of other jobs is wrong by
         # as much as one of them may be.
-        variance += known.deviation**2 * times + (known.deviation * times) ** 2 / (known.count if known.alike else 1)
+        variance += known.deviation**2 * times + (known.deviation * times) ** 2 / (known.seen if known.alike else 1)
     spread = SPREADS * math.sqrt(variance)
     tail = (1 - 1 / workers) * long
     low = max((work - spread) / workers / pace, chain, 0.0)

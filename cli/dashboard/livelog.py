@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
-from seamless_queue import workdir
+from seamless_queue import streamlog
 from seamless_queue.broker.jobdetails import Details
 from seamless_queue.buffers import SMALL_BYTES
 from seamless_queue.errors import StoreError
@@ -37,12 +37,11 @@ def output_of(store: Store, found: Details) -> list[Output]:
 
 def _running(store: Store, worker_id: int) -> list[Output]:
     found = []
-    with suppress(OSError):
-        for place in sorted(os.listdir(store.work)):
-            if workdir.owner_of(place) == worker_id:
-                for file, name in (("stdout", "standard output"), ("stderr", "standard error")):
-                    with suppress(OSError):
-                        found.append(_tail(name, os.path.join(store.work, place, file)))
+    for name, path in zip(
+        ("standard output", "standard error"), streamlog.files_of(store, worker_id) or (), strict=False
+    ):
+        with suppress(OSError):
+            found.append(_tail(name, path))
     return [one for one in found if one.size]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..driver import Database
 from . import finding, history, overview, resources
@@ -143,9 +143,9 @@ def _unasked(database: Database, match: finding.Match) -> Row:
     assert job is not None
     ends = {JobState.DONE: RequestState.DELIVERED, JobState.FAILED: RequestState.FAILED}
     state = ends.get(job.state, RequestState.CANCELED if job.state is JobState.CANCELED else RequestState.QUEUED)
-    moments = (job.created, job.finished)
-    known = (job.id, job.checksum, job.state, job.started, job.worker_id)
-    return Row(0, state, job.lane, "", b"", None, None, job.priority, *moments, None, *known, None)
+    wish: list[Any] = [0, state, job.lane, "", b"", None, None, job.priority, job.created, job.finished, None]
+    wish += [job.id, job.checksum, job.state, job.started, job.worker_id, None]
+    return Row(*wish)
 
 
 def _result(database: Database, job_id: int | None) -> tuple[str | None, float | None]:
@@ -160,11 +160,13 @@ def _before(database: Database, row: Row) -> int | None:
 
 def attempts_of(database: Database, job_id: int) -> list[Attempt]:
     """The executions of a job, the newest first."""
-    found = []
-    for number, outcome, exit_code, error, *rest in database.rows(ATTEMPTS_OF, (job_id, MOST)):
-        sums = [one.hex() if one else None for one in rest[:3]]
-        found.append(Attempt(number, Outcome(outcome), exit_code, error, *sums, *rest[3:]))
-    return found
+    return [_attempt(list(row)) for row in database.rows(ATTEMPTS_OF, (job_id, MOST))]
+
+
+def _attempt(values: list[Any]) -> Attempt:
+    values[1] = Outcome(values[1])
+    values[4:7] = [one.hex() if one else None for one in values[4:7]]
+    return Attempt(*values)
 
 
 def sources(database: Database, request_id: int) -> list[Source]:

@@ -39,9 +39,9 @@ COUNTS = f"""SELECT requests.state, COUNT(*) FROM requests, {WANTED}
 COUNTS_OF_ALL = "SELECT state, COUNT(*) FROM requests WHERE id >= ? AND id < ? GROUP BY state"
 # A hit: another request had asked for the job before, and no attempt was made for this one, but for the one that an
 # earlier request had asked for. What it saved is how long the attempt took whose result it was given.
+_GOOD = f"outcome IN ({Outcome.DONE.value}, {Outcome.DIFFERED.value})"
 _MADE_BY = f"""(SELECT attempts.id FROM attempts WHERE attempts.job_id = requests.job_id
-    AND attempts.{among(Outcome.DONE, Outcome.DIFFERED)} AND attempts.finished <= requests.finished
-    ORDER BY attempts.id DESC LIMIT 1)""".replace("attempts.state IN", "attempts.outcome IN")
+    AND attempts.{_GOOD} AND attempts.finished <= requests.finished ORDER BY attempts.id DESC LIMIT 1)"""
 HITS = f"""SELECT COUNT(*), SUM(MAX(0, made.finished - COALESCE(made.started, made.finished)))
     FROM requests, {WANTED} JOIN attempts AS made ON made.id = {_MADE_BY}
     WHERE requests.id >= ? AND requests.id < ?
@@ -101,7 +101,8 @@ WORKERS = f"""SELECT workers.id, workers.session_id, workers.pid, workers.proces
     JOIN sessions ON sessions.id = workers.session_id WHERE sessions.ended IS NULL AND workers.ended IS NULL
     AND NOT (sessions.kind = {SessionKind.QUEUE.value} AND workers.pid = sessions.pid) ORDER BY workers.id"""
 
-_TOOK_TIME = among(Outcome.DONE, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.DIFFERED).replace("state", "outcome")
+_TOOK_TIME = f"""outcome IN ({Outcome.DONE.value}, {Outcome.FAILED.value}, {Outcome.TIMED_OUT.value},
+    {Outcome.DIFFERED.value})"""
 DURATIONS = f"""SELECT attempts.id, attempts.finished, attempts.finished - attempts.started, requests.command,
     requests.project
     FROM attempts JOIN requests ON requests.id = (SELECT MAX(id) FROM requests WHERE job_id = attempts.job_id)
@@ -415,20 +416,17 @@ def links(database: Database) -> list[Link]:
 
 
 def _rows(rows: Iterable[Any]) -> list[Row]:
-    return [
-        Row(
-            row[0],
-            RequestState(row[1]),
-            row[2],
-            row[3],
-            bytes(row[4]),
-            *row[5:12],
-            _hex(row[12]),
-            None if row[13] is None else JobState(row[13]),
-            *row[14:],
-        )
-        for row in rows
-    ]
+    return [_row(list(row)) for row in rows]
+
+
+def _row(values: list[Any]) -> Row:
+    row = Row(*values)
+    return row._replace(
+        state=RequestState(row.state),
+        directory=bytes(row.directory),
+        checksum=_hex(values[12]),
+        job_state=None if row.job_state is None else JobState(row.job_state),
+    )
 
 
 def _hex(checksum: bytes | None) -> str | None:
