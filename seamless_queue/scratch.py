@@ -8,6 +8,7 @@ itself, stays.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 
 from . import crashpoints
@@ -19,20 +20,36 @@ from .store import Store
 
 #: Held by whoever removes buffers: two at once could each keep what the other needs to make its own again.
 LOCK_NAME = ".sweep"
+#: So many are looked at before the next look at the time.
+AT_ONCE = 100
+#: How long somebody who leaves goes on with it.
+SECONDS = 3.0
 
 
-def drop_unused(store: Store, functions: Functions) -> int:
-    """Give up what may be given up; how many results that were. Nothing is done while somebody else is at it."""
-    if not evictions.unused_scratch(store.database):
+def drop_unused(store: Store, functions: Functions, seconds: float = SECONDS) -> int:
+    """Give up what may be given up, for so long at most; how many results that were. The next one does the rest.
+
+    Nothing is done while somebody else is at it.
+    """
+    if not evictions.unused_scratch(store.database, 1):
         return 0
     # Imported here: every command comes this way.
     from filelock import FileLock, Timeout
 
     try:
         with FileLock(os.path.join(store.path, LOCK_NAME), timeout=0, mode=0o600):
-            return sum(_drop(store, functions, unused) for unused in evictions.unused_scratch(store.database))
+            return _drop_all(store, functions, time.monotonic() + seconds)
     except Timeout:
         return 0
+
+
+def _drop_all(store: Store, functions: Functions, deadline: float) -> int:
+    count = 0
+    while found := evictions.unused_scratch(store.database, AT_ONCE):
+        count += sum(_drop(store, functions, unused) for unused in found)
+        if len(found) < AT_ONCE or time.monotonic() > deadline:
+            break
+    return count
 
 
 def _drop(store: Store, functions: Functions, unused: Unused) -> bool:

@@ -45,6 +45,8 @@ SAME_SIGNAL_SECONDS = 0.02
 RECLAIM_SECONDS = 5.0
 #: How long workers have to leave after the second signal.
 STOP_SECONDS = 5.0
+#: How long it does nothing but give up scratch results, when it is idle.
+SWEEP_SECONDS = 0.3
 #: How long a worker has to stop a job that was canceled under it.
 CANCEL_SECONDS = 2.0
 
@@ -243,7 +245,7 @@ class Server:
             self._follow_up(reclaim.reclaim_dead_sessions(self._store))
             self._follow_up(self._clerk.leftovers())
             if self._pool.is_idle:
-                scratch.drop_unused(self._store, self._clerk.functions)
+                scratch.drop_unused(self._store, self._clerk.functions, SWEEP_SECONDS)
             self._collector.look()
 
     def _watch_futures(self) -> None:

@@ -36,10 +36,8 @@ _UNUSED = f"""NOT EXISTS (SELECT 1 FROM requests WHERE requests.job_id = jobs.id
         WHERE requests.job_id = jobs.id AND asking.{among(JobState.RUNNING)})"""
 GIVE_UP = f"""UPDATE jobs SET evicted = ? WHERE id = ? AND {among(JobState.DONE)} AND evicted IS NULL
     AND {_UNUSED} RETURNING result"""
-SCRATCH = f"""SELECT id, checksum, result, finished FROM jobs WHERE scratch = 1 AND evicted IS NULL AND {among(JobState.DONE)}
-    AND {_UNUSED} LIMIT ?"""
-#: So many scratch jobs are looked at in one go.
-MOST_SCRATCH = 1000
+SCRATCH = f"""SELECT id, checksum, result, finished FROM jobs WHERE scratch = 1 AND evicted IS NULL
+    AND {among(JobState.DONE)} AND {_UNUSED} LIMIT ?"""
 PROMISED = f"""SELECT EXISTS (SELECT 1 FROM uploads WHERE checksum = ?)
     OR EXISTS (SELECT 1 FROM jobs WHERE result = ? AND {among(JobState.DONE)} AND evicted IS NULL)
     OR EXISTS (SELECT 1 FROM makers JOIN jobs ON jobs.id = makers.job_id
@@ -91,9 +89,9 @@ def give_up(connection: Any, job_id: int) -> str | None:
     return row[0].hex() if row else None
 
 
-def unused_scratch(database: Database) -> list[Unused]:
-    """Jobs whose bytes nobody wants kept, and nobody is about to use; not all at once if they are very many."""
-    return [Unused(row[0], row[1].hex(), row[2].hex(), row[3]) for row in database.rows(SCRATCH, (MOST_SCRATCH,))]
+def unused_scratch(database: Database, at_most: int) -> list[Unused]:
+    """Jobs whose bytes nobody wants kept, and nobody is about to use."""
+    return [Unused(row[0], row[1].hex(), row[2].hex(), row[3]) for row in database.rows(SCRATCH, (at_most,))]
 
 
 def is_promised(database: Database, checksum: str) -> bool:
