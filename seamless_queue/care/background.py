@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing, suppress
 
 from ..clerk import Functions
+from ..errors import SeamlessError
 from ..settings import Settings
 from ..store import open_store
 from . import collect, marker, sizes
@@ -35,8 +37,6 @@ class Collector:
             self._thread.join()
 
     def _collect(self) -> None:
-        store = open_store(self._settings)
-        try:
+        # What goes wrong here is no matter of the server's; its own use of the store will tell.
+        with suppress(SeamlessError, OSError), closing(open_store(self._settings)) as store:
             collect.automatically(store, self._functions, self._settings.max_size, lambda: not self._stopped.is_set())
-        finally:
-            store.close()
