@@ -8,6 +8,8 @@ CANDIDATES := python3.11 python3 python3.14 python3.13 python3.12
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PACKAGES := seamless_queue transformer cli seamless migrations
 # Named, because without a git repository around it ruff would read .demo and build as well.
+# Tests mostly wait for processes that they have started: more of them at a time than there are processors.
+TESTERS := 3
 SOURCES := $(PACKAGES) $(wildcard tests examples benchmarks)
 
 .DEFAULT_GOAL := help
@@ -56,7 +58,7 @@ layers: installed-copy
 	cd build/check && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
 
 tests: $(INSTALLED)
-	$(BIN)/pytest -m 'not stress'
+	$(BIN)/pytest -m 'not stress' -n $(TESTERS) --dist worksteal
 
 # setuptools copies whatever lies in build/lib, deleted modules too: it must be gone first.
 installed-copy: $(INSTALLED)

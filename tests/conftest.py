@@ -35,6 +35,7 @@ UNSET = (
 #: How long what a test has ended may take to be gone.
 GONE_SECONDS = 10.0
 SHARED_MEMORY = Path("/dev/shm")
+SEGMENTS_BEFORE = pytest.StashKey[set[str]]()
 
 
 # -- nothing is left behind ------------------------------------------------------------------
@@ -71,11 +72,10 @@ def short_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_leftovers(short_place: Path) -> Iterator[str]:
-    """Fail the run if a process, a shared-memory file or a socket of it is still there at its end."""
+    """Fail the run if a process or a socket of it is still there at its end."""
     marker = uuid.uuid4().hex
     runtime = short_place / "run"
     runtime.mkdir(mode=0o700)
-    before = _segments()
     os.environ[MARKER] = marker
     yield marker
     del os.environ[MARKER]
@@ -83,10 +83,20 @@ def no_leftovers(short_place: Path) -> Iterator[str]:
     while _marked_processes(marker) and time.monotonic() < deadline:
         time.sleep(0.05)
     left = [f"process {pid}: {line}" for pid, line in _marked_processes(marker).items()]
-    left += [f"shared memory: {path}" for path in sorted(_segments() - before)]
     left += [f"socket: {path}" for path in _sockets(runtime)]
     if left:
         pytest.fail("the tests left behind:\n" + "\n".join(left), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Fail the run if it has left files in shared memory: looked at for all processes of it, when they have ended."""
+    yield
+    if not hasattr(session.config, "workerinput"):
+        left = _segments() - session.config.stash[SEGMENTS_BEFORE]
+        if left:
+            print("\nthe tests left behind in shared memory:", *sorted(left), sep="\n")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 # -- a home of one's own ---------------------------------------------------------------------
@@ -109,7 +119,8 @@ def home(short_place: Path, no_leftovers: str) -> Iterator[Path]:
 
 # -- stores ----------------------------------------------------------------------------------
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks of this directory."""
+    """Register the marks of this directory; note what was there before."""
+    config.stash[SEGMENTS_BEFORE] = _segments()
     config.addinivalue_line("markers", "both_digests: run the test with a store of each digest")
 
 
