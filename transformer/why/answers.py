@@ -233,7 +233,8 @@ def _bytes(case: _Case) -> list[Reason]:
     if job is None or job.result is None or job.state is not JobState.DONE:
         return []
     if job.evicted is not None:
-        text = f"the bytes of its result were given up ({moment(job.evicted)}); it is run again when they are wanted"
+        how = "are not kept (--scratch)" if job.scratch else f"were given up ({moment(job.evicted)})"
+        text = f"the bytes of its result {how}; it is run again when they are wanted"
         return [Reason("evicted", text)]
     if not _is_kept(case, job.result):
         return [Reason("gone", "bytes of its result are missing from the store; it is run again when they are wanted")]
