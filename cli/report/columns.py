@@ -130,9 +130,10 @@ class _Table:
         self._file: Numbered[tuple[int, str]] = Numbered()
         self._file_rows: list[tuple[int, str, int | None]] = []
         self._begin = begin
+        self._by_job = {task.job.id: task.number for task in gathered.tasks if task.job is not None}
         self._gathered = gathered
         names = (
-            "command kind state id request created took error directory label asked again inputs outputs moreIn moreOut"
+            "command kind state id request created took error directory label asked again part inputs outputs moreIn moreOut"
         )
         self.columns: dict[str, list[Any]] = {name: [] for name in names.split()}
 
@@ -152,6 +153,8 @@ class _Table:
             "directory": self.directories(shown_bytes(newest.directory)),
             "label": self.labels(shown(label)),
             "asked": len(task.requests),
+            # Made by the code of another job.
+            "part": self._by_job.get(newest.parent or 0),
             "again": sum(1 for _ in figures.served_again(task)),
             "inputs": [self._numbered(file) for file in task.inputs[:MOST_FILES]],
             "outputs": [self._numbered(file) for file in task.outputs[:MOST_FILES]],

@@ -95,6 +95,7 @@ function showDetails() {
     facts(
       ...runFacts(run),
       ["In", make("span", { class: "mono" }, data.directories[jobs.directory[job]])],
+      ["Asked by", jobs.part[job] === null ? "" : jobLink(jobs.part[job])],
       ["Label", data.labels[jobs.label[job]]],
       ["Asked for", again],
       ["Identity", jobs.id[job] ? make("span", { class: "mono" }, `${jobs.id[job]}…`) : "not known: an input never came"],

@@ -8,7 +8,10 @@ const AXIS_HEIGHT = 22;
 const LOAD_HEIGHT = 30;
 const TOP = AXIS_HEIGHT + LOAD_HEIGHT;
 const HEAD_HEIGHT = 19;
-const laneHeight = data.lanes.length <= 14 ? 22 : data.lanes.length <= 40 ? 15 : 10;
+let deepest = 0;
+for (let run = 0; run < runCount; run++) deepest = Math.max(deepest, runs.depth[run]);
+/** Jobs inside jobs want room: each level leaves a strip of the one below. */
+const laneHeight = (data.lanes.length <= 14 ? 22 : data.lanes.length <= 40 ? 15 : 10) + Math.min(deepest, 3) * 10;
 
 /** Rows from top to bottom: a heading for each group, then its lanes. */
 const places = [];
@@ -25,8 +28,6 @@ data.lanes.forEach((lane, number) => {
 });
 const runsOfLane = data.lanes.map(() => []);
 for (let run = 0; run < runCount; run++) runsOfLane[runs.lane[run]].push(run);
-let deepest = 0;
-for (let run = 0; run < runCount; run++) deepest = Math.max(deepest, runs.depth[run]);
 
 const view = { from: 0, to: 1 };
 let width = 0;
@@ -239,7 +240,7 @@ function drawLane(lane, top) {
 }
 
 function boxOf(run, top) {
-  const inset = deepest ? Math.round((runs.depth[run] / (deepest + 1)) * (laneHeight - 8)) : 0;
+  const inset = deepest ? Math.round((runs.depth[run] / deepest) * (laneHeight - 14)) : 0;
   return [top + 2 + inset, laneHeight - 4 - inset];
 }
 
@@ -250,14 +251,14 @@ function drawRun(run, left, right, top, colour, dim) {
   drawing.globalAlpha = dim ? 0.15 : 1;
   drawing.fillStyle = colour;
   drawing.fillRect(from, y, Math.max(wide - (wide > 4 ? 1 : 0), 0.8), high);
-  if (wide > 46 && high >= 11 && !dim) {
+  if (wide > 46 && high >= 9 && !dim) {
     drawing.fillStyle = isLight(colour) ? "#111" : "#fff";
     drawing.save();
     drawing.beginPath();
     drawing.rect(from, y, wide - 3, high);
     drawing.clip();
     drawing.font = "11px system-ui, sans-serif";
-    drawing.fillText(shortName(runs.job[run]), from + 4, y + high / 2 + 0.5);
+    drawing.fillText(shortName(runs.job[run]), from + 4, y + Math.min(high, deepest ? 12 : high) / 2 + 0.5);
     drawing.font = "12px system-ui, sans-serif";
     drawing.restore();
   }
