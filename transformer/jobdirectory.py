@@ -53,6 +53,9 @@ def write(
     temporary = os.path.join(os.path.dirname(place), f".seamless-{unique_name()}.tmp")
     try:
         os.mkdir(temporary)
+    except OSError as exc:
+        raise SeamlessError(f"job directory {directory!r} cannot be made: {exc.strerror}") from exc
+    try:
         _write(store, checksum, temporary, dunder_of(store, checksum) if dunder is None else dunder, dict(meta or {}))
         if sidecar:
             _create(f"{temporary}/{TRANSFORMATION}{sidecars.CHECKSUM}", checksum.encode())
