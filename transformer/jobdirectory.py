@@ -47,6 +47,8 @@ def write(
     `dunder`: None for what the newest request for it said. `meta`: further meta data. `sidecar`: with
     transformation.json.CHECKSUM. SeamlessError if there is something at `directory`; BufferMissing.
     """
+    if not directory:
+        raise SeamlessError("a job directory needs a name")
     if os.path.lexists(directory):
         raise SeamlessError(f"job directory {directory} already exists; remove it or choose another name")
     place = directory.rstrip("/")
