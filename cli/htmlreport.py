@@ -53,7 +53,7 @@ def made(
     from .report.columns import report
     from .report.gathering import gather
     from .report.page import page
-    from .report.summary import summary
+    from .report.summary import meanings, summary
 
     now = time.time()
     if since is None:
@@ -62,7 +62,7 @@ def made(
     about = ", ".join(labels)
     found = report(store, gather(store, Wanted(since, project, stage), now), title or "Seamless Queue", about)
     title = title or ": ".join(["Seamless Queue", *filter(None, [about])])
-    return page(found.data, title, summary(found)).encode("utf-8", "replace")
+    return page(found.data, title, summary(found), meanings()).encode("utf-8", "replace")
 
 
 def _reject_unwritable(path: str) -> None:

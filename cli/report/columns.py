@@ -28,6 +28,10 @@ STATES = ("running", "failed", "done", "reused", "ready", "waiting", "canceled")
 OUTCOMES = tuple(outcome.name.lower().replace("_", " ") for outcome in Outcome)
 RUNNING = len(OUTCOMES)
 
+JOB_COLUMNS = (
+    "command kind state id request created took error directory label asked again part inputs outputs moreIn moreOut"
+)
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -132,10 +136,7 @@ class _Table:
         self._begin = begin
         self._by_job = {task.job.id: task.number for task in gathered.tasks if task.job is not None}
         self._gathered = gathered
-        names = (
-            "command kind state id request created took error directory label asked again part inputs outputs moreIn moreOut"
-        )
-        self.columns: dict[str, list[Any]] = {name: [] for name in names.split()}
+        self.columns: dict[str, list[Any]] = {name: [] for name in JOB_COLUMNS.split()}
 
     def add(self, task: Task, seconds: float | None) -> None:
         newest, first = task.newest, task.requests[0]

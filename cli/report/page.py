@@ -29,14 +29,15 @@ SCRIPTS = (
 )
 
 
-def page(data: dict[str, Any], title: str, summary: str) -> str:
-    """The page; `summary` is HTML that is there without scripts too."""
+def page(data: dict[str, Any], title: str, summary: str, meanings: str = "") -> str:
+    """The page; `summary` and `meanings` are HTML that is there without scripts too."""
     style = _source("style.css")
     script = '"use strict";\n(() => {\n' + "\n".join(_source(name) for name in SCRIPTS) + "\n})();\n"
     parts = {
         "title": html.escape(title),
         "policy": html.escape(_policy(style, script)),
         "summary": summary,
+        "meanings": meanings,
         "style": style,
         "data": _data(data),
         "script": script,

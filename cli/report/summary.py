@@ -9,14 +9,14 @@ from .columns import STATES, Report
 from .texts import shown
 
 MEANINGS = {
-    "jobs": "Jobs, and requests that never became one because an input did not come.",
-    "active": "Time in which at least one job ran.",
-    "compute": "Times of all runs together; a job that ran inside another one counts once.",
-    "parallel": "Compute time divided by active time: how many workers were busy on average.",
-    "efficiency": "Of the time that workers of servers were there while anything ran: the part in which they worked.",
-    "hits": "Delivered requests for which nothing had to be run: the job was done before, or ran for another request.",
-    "saved": "What the runs took whose results were used again, once for every hit.",
-    "critical": "The longest chain of jobs that each needed the one before: with any number of workers, "
+    "Jobs": "Jobs, and requests that never became one because an input did not come.",
+    "Active": "Time in which at least one job ran.",
+    "Compute": "Times of all runs together; a job that ran inside another one counts once.",
+    "Parallel": "Compute time divided by active time: how many workers were busy on average.",
+    "Efficiency": "Of the time that workers of servers were there while anything ran: the part in which they worked.",
+    "Reused": "Delivered requests for which nothing had to be run: the job was done before, or ran for another one.",
+    "Time saved": "What the runs took whose results were used again, once for every hit.",
+    "Critical path": "The longest chain of jobs that each needed the one before: with any number of workers, "
     "the work takes at least so long.",
 }
 
@@ -27,16 +27,21 @@ def summary(report: Report) -> str:
     total = sum(report.counts.values())
     longest = sum(seconds for _, seconds in report.critical)
     tiles = [
-        _tile("Jobs", f"{total:,}", _counts(report.counts), MEANINGS["jobs"], _bar(report.counts)),
-        _tile("Active", duration(figures.active), f"within {duration(figures.span)}", MEANINGS["active"]),
-        _tile("Compute", duration(figures.compute), f"in {len(data['runs']['job']):,} runs", MEANINGS["compute"]),
-        _tile("Parallel", f"{figures.parallel:.1f}", "jobs at once", MEANINGS["parallel"]),
+        _tile("Jobs", f"{total:,}", _counts(report.counts), _bar(report.counts)),
+        _tile("Active", duration(figures.active), f"within {duration(figures.span)}"),
+        _tile("Compute", duration(figures.compute), f"in {len(data['runs']['job']):,} runs"),
+        _tile("Parallel", f"{figures.parallel:.1f}", "jobs at once"),
         _efficiency(figures.efficiency),
-        _tile("Reused", f"{figures.hits:,}", f"of {figures.delivered:,} requests", MEANINGS["hits"]),
-        _tile("Time saved", duration(figures.saved), "by reuse", MEANINGS["saved"]),
-        _tile("Critical path", duration(longest), _jobs(len(report.critical)), MEANINGS["critical"]),
+        _tile("Reused", f"{figures.hits:,}", f"of {figures.delivered:,} requests"),
+        _tile("Time saved", duration(figures.saved), "by reuse"),
+        _tile("Critical path", duration(longest), _jobs(len(report.critical))),
     ]
     return f'{_heading(data)}\n<dl class="tiles">\n{"".join(tiles)}</dl>\n{_notes(data)}'
+
+
+def meanings() -> str:
+    """What the figures mean, for those who cannot hold a pointer over them."""
+    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n" for name, text in MEANINGS.items())
 
 
 def _heading(data: dict[str, object]) -> str:
@@ -51,9 +56,9 @@ def _heading(data: dict[str, object]) -> str:
     )
 
 
-def _tile(name: str, value: str, note: str, meaning: str, drawn: str = "") -> str:
+def _tile(name: str, value: str, note: str, drawn: str = "") -> str:
     return (
-        f'<div class="tile" title="{escape(meaning)}"><dt>{escape(name)}</dt>'
+        f'<div class="tile" title="{escape(MEANINGS[name])}"><dt>{escape(name)}</dt>'
         f'<dd><strong>{escape(value)}</strong>{drawn}<span class="note">{escape(note)}</span></dd></div>\n'
     )
 
@@ -74,8 +79,8 @@ def _bar(counts: dict[str, int]) -> str:
 
 def _efficiency(efficiency: float | None) -> str:
     if efficiency is None:
-        return _tile("Efficiency", "none", "no server ran", MEANINGS["efficiency"])
-    return _tile("Efficiency", f"{efficiency:.0%}", "of workers' time", MEANINGS["efficiency"])
+        return _tile("Efficiency", "none", "no server ran")
+    return _tile("Efficiency", f"{efficiency:.0%}", "of workers' time")
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from seamless.cli import htmlreport
+from seamless.cli.report import columns
+from seamless.cli.report.gathering import gather
+from seamless.cli.report.summary import summary
+from seamless_queue.broker.timeline import Wanted
+from seamless_queue.settings import Settings
+from seamless_queue.store import open_store
 
 from . import browser
 from .browser import Page
@@ -95,6 +104,19 @@ def test_a_report_while_jobs_run_and_wait(shop: Shop) -> None:
     assert (data["links"]["from"], data["links"]["to"]) == ([0], [1])
     shop.let("gate")
     shop.finish()
+
+
+def test_of_too_many_requests_the_newest_are_told(shop: Shop) -> None:
+    for number in range(3):
+        shop.good("echo", str(number))
+    store = open_store(Settings(str(shop.store)))
+    try:
+        found = gather(store, Wanted(0.0), time.time(), at_most=2)
+        told = summary(columns.report(store, found, "title"))
+    finally:
+        store.close()
+    assert [task.newest.command for task in found.tasks] == ["echo 1", "echo 2"]
+    assert "1 older requests of the period are left out" in told
 
 
 def test_names_that_are_not_text(shop: Shop) -> None:
@@ -261,10 +283,6 @@ def test_many_jobs_stay_usable(shop: Shop, window: Page, tmp_path: Path) -> None
 
 def of_many(shop: Shop, count: int) -> bytes:
     """A page of many jobs in chains of ten, made without running them."""
-    from seamless.cli import htmlreport
-    from seamless_queue.settings import Settings
-    from seamless_queue.store import open_store
-
     store = open_store(Settings(str(shop.store)))
     now = 1_700_000_000.0
     with store.database.transaction() as connection:
