@@ -19,6 +19,7 @@ from seamless_queue.staged import Staged
 from seamless_queue.store import Store, open_store
 
 from .entry import say, speaker
+from .progress import Bar, is_watched, of_items
 from .replaying import NAME
 from .running import make_submitter
 from .runoptions import RunOptions, bash_accepts
@@ -34,12 +35,14 @@ def submit_batch(options: RunOptions) -> int:
     """Submit every command of the batch file; the first bad line ends it, what was before is submitted."""
     store = open_store(options.settings())
     try:
-        batch = _Batch(store, options)
-        try:
-            for number, line in _lines(options.batch or "-"):
-                batch.add(number, line)
-        finally:
-            batch.flush()
+        with of_items("submitted", _count(options), options.quiet) as bar:
+            batch = _Batch(store, options, bar)
+            try:
+                for number, line in _lines(options.batch or "-"):
+                    batch.add(number, line)
+                    bar.advance(1)
+            finally:
+                batch.flush()
         warn_of_resources(store, options.resources, speaker(NAME, options.quiet))
         if options.verbose:
             speaker(NAME, options.quiet)(f"{batch.count} requests submitted")
@@ -57,10 +60,19 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
+def _count(options: RunOptions) -> int | None:
+    """How many commands there are, if somebody wants to know and it can be known."""
+    path = options.batch or "-"
+    if not is_watched(options.quiet) or not os.path.isfile(path):
+        return None
+    return sum(1 for _ in _lines(path))
+
+
 @dataclass(slots=True)
 class _Batch:
     store: Store
     options: RunOptions
+    bar: Bar
     count: int = 0
     failed: int = 0
     _files: LocalFiles = field(init=False)
@@ -84,6 +96,7 @@ class _Batch:
         except SeamlessError as exc:
             raise BadLine(f"{self.options.batch}, line {number}: {exc}", exc.exit_code) from exc
         for warning in plan.warnings:
+            self.bar.clear()
             speaker(NAME, self.options.quiet)(f"line {number}: warning: {warning}")
         self._requests.append(request)
         self._files.unsubmitted.update(os.fsdecode(output.path) for output in request.outputs)
@@ -117,6 +130,7 @@ class _Batch:
             state, error = reports.request_state(self.store.database, request_id)
             if state is RequestState.FAILED:
                 self.failed += 1
+                self.bar.clear()
                 say(NAME, f"error: request {request_id}: {error}")
 
 

@@ -156,7 +156,7 @@ def _write(store: Store, plans: list[Plan], tips: Fingertips, options: Options, 
     from seamless.transformer import downloading
     from seamless_queue.errors import SeamlessError
 
-    from .byteprogress import shown
+    from .progress import shown
 
     status = 0
     with shown("download", count, size, options.quiet) as advance:

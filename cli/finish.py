@@ -35,7 +35,7 @@ def command(no_wait: bool, timeout: float | None, quiet: bool, store: str | None
     from seamless_queue.signals import interrupting
     from seamless_queue.store import open_store
 
-    from .finishprogress import shown
+    from .progress import draining as shown
 
     configured = settings.load(store)
     if not finish.wait_for_store(configured):

@@ -45,7 +45,7 @@ def _run(store: Store, options: RunOptions) -> int:
     submitter = make_submitter(store, files, directory, options)
     staged = Staged()
     stdin = read_stdin(store, staged) if options.stdin else None
-    request = submitter.prepare(plan, options.label, staged, stdin=stdin)
+    request = _prepare(submitter, plan, staged, stdin, options)
     if options.verbose and request.identity is not None:
         say(f"transformation {request.identity.checksum}")
     if options.explain:
@@ -59,6 +59,29 @@ def _run(store: Store, options: RunOptions) -> int:
     if options.qsubmit:
         return _queue(store, submitter, request, staged, options)
     return _inline(store, submitter, request, staged, options)
+
+
+def _prepare(
+    submitter: Submitter, plan: CommandPlan, staged: Staged, stdin: str | None, options: RunOptions
+) -> NewRequest:
+    """Keep the inputs; if that takes long, somebody who looks on sees how far it is."""
+    if not plan.inputs or options.quiet or not sys.stderr.isatty():
+        return submitter.prepare(plan, options.label, staged, stdin=stdin)
+    from .progress import of_bytes
+
+    confirm = submitter.confirm
+    with of_bytes("inputs", None, options.quiet) as bar:
+
+        def measured(count: int, size: int) -> None:
+            bar.total = size
+            if confirm is not None:
+                confirm(count, size)
+
+        submitter.confirm, submitter.store.buffers.advance = measured, bar.advance
+        try:
+            return submitter.prepare(plan, options.label, staged, stdin=stdin)
+        finally:
+            submitter.confirm, submitter.store.buffers.advance = confirm, None
 
 
 def make_submitter(store: Store, files: LocalFiles, directory: str, options: RunOptions) -> Submitter:

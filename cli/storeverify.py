@@ -57,7 +57,7 @@ def _verified(store: Store, jobs: int | None, quick: bool, quiet: bool) -> Verif
     from seamless_queue.care import files
     from seamless_queue.care.verify import verify as look
 
-    from .byteprogress import shown
+    from .progress import shown
 
     large = files.below(store.buffers.directory)
     with shown("verify", large.number, large.bytes, quiet or quick) as advance:

@@ -122,8 +122,8 @@ def _place(options: Options, configured: Settings, stack: ExitStack) -> tuple[Pl
 def _upload(place: Place, store: str | None, options: Options) -> int:
     from seamless.transformer import uploading
 
-    from .byteprogress import shown
     from .confirming import confirm, most_uploads, readable
+    from .progress import shown
 
     tell = speaker(NAME, options.quiet)
     sources = _survey(options, store)

@@ -57,7 +57,7 @@ class Audience(Protocol):
         """The command is about to write to these files; stdout is None where it is the result."""
 
     def look(self) -> None:
-        """Called a few times a second while the command runs, and once after it."""
+        """Called a few times a second while the command runs or is waited for, and once after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ class InlineSession(Parentless):
         poller.register(self._bell.fileno(), select.POLLIN)
         if poller.poll(LOOK_SECONDS * 1000):
             self._bell.clear()
+        self._audience.look()
         self._keep_lease()
         if self._is_reclaim_due():
             self.clerk.handle(reclaim.reclaim_dead_sessions(self.store))
