@@ -33,6 +33,7 @@ def overview_fields(survey: Survey, path: str, found: Size, cap: Cap) -> dict[st
         "now": survey.now,
         "store": {"path": path_text(os.fsencode(path)), "bytes": found.bytes, "exact": found.exact, "cap": cap.bytes},
         "servers": [server_fields(host) for host in survey.servers],
+        "sessions": [server_fields(host) for host in survey.others],
         "paused_since": survey.paused_since,
         "workers": worker_fields(survey),
         "counts": survey.counts(),
@@ -44,10 +45,11 @@ def overview_fields(survey: Survey, path: str, found: Size, cap: Cap) -> dict[st
 
 
 def server_fields(host: Host) -> dict[str, Any]:
-    """A queue server."""
+    """A queue server, or another process that runs jobs."""
     session = host.session
     return {
         "id": session.id,
+        "kind": session.kind.name.lower(),
         "host": session.process.host,
         "pid": session.process.pid,
         "started": session.created,

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.care.sizes import readable
 from seamless_queue.errors import printable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from seamless_queue.storesize import Size
     from seamless_queue.survey import Host, Lists, Survey
 
+KINDS = {SessionKind.QUEUE: "server", SessionKind.INLINE: "inline command", SessionKind.PYTHON: "Python session"}
 #: So wide where there is no terminal whose width counts; longer lines are left as they are.
 BAR_CHARACTERS = 40
 #: What a bar is made of, by the words of overview.WORDS.
@@ -113,10 +115,16 @@ def size(found: Size, cap: Cap) -> str:
 
 def servers(survey: Survey) -> str:
     """Who serves the queue, and how many workers are busy."""
-    if not survey.servers:
-        return "none: start one with seamless-queue"
-    named = ", ".join(_server(host, survey.now) for host in survey.servers)
-    return f"{named}; {busy(survey)}"
+    named = [_server(host, survey.now) for host in survey.servers] or ["none: start one with seamless-queue"]
+    if survey.others:
+        named.append(others(survey))
+    return "; ".join([*named, busy(survey)] if survey.workers else named)
+
+
+def others(survey: Survey) -> str:
+    """Who else runs jobs."""
+    names = [KINDS[host.session.kind] for host in survey.others]
+    return ", ".join(f"{names.count(one)} {one}{'s' if names.count(one) > 1 else ''}" for one in dict.fromkeys(names))
 
 
 def busy(survey: Survey) -> str:

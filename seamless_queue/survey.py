@@ -99,6 +99,11 @@ class Survey(NamedTuple):
         return [host for host in self.hosts if host.is_server and host.works]
 
     @property
+    def others(self) -> list[Host]:
+        """Other processes that run jobs of their own: inline commands, Python sessions."""
+        return [host for host in self.hosts if not host.is_server and host.works]
+
+    @property
     def paused(self) -> str | None:
         """Why the queue stands still; None if it does not, or there is no server."""
         if self.paused_since is not None:
@@ -134,7 +139,7 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
         overview.throughput(database, now),
         Estimator(database).estimate(hosts, now),
         hosts,
-        tuple(overview.workers(database)),
+        workers_of(database, hosts),
         lists,
         overview.busy(database),
         resources.paused_since(database),
@@ -144,6 +149,12 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
 def hosts_of(database: Database) -> tuple[Host, ...]:
     """The sessions that have not ended, or died without saying so."""
     return tuple(Host(session, owner.is_alive(session.process)) for session in sessions.live_sessions(database))
+
+
+def workers_of(database: Database, hosts: Iterable[Host]) -> tuple[Worker, ...]:
+    """The workers of those sessions that live."""
+    alive = {host.session.id for host in hosts if host.works}
+    return tuple(one for one in overview.workers(database) if one.session_id in alive)
 
 
 def lists_of(

@@ -79,13 +79,20 @@ def header(survey: Survey, view: View, facts: Facts, width: int) -> list[Line]:
 def _servers(survey: Survey, facts: Facts) -> Line:
     servers = survey.servers
     if not servers:
-        line: Line = [("no server runs", "warning"), (": start one with seamless-queue", "dim")]
+        line: Line = [
+            ("no server runs", "" if survey.others else "warning"),
+            (": start one with seamless-queue", "dim"),
+        ]
     else:
         oldest = min(host.session.created for host in servers)
         count = f"{len(servers)} servers" if len(servers) > 1 else f"server {servers[0].session.process.pid}"
-        line = [(f"{count}, up {duration(facts.now - oldest)}", ""), (f"  {statustext.busy(survey)}", "bold")]
+        line = [(f"{count}, up {duration(facts.now - oldest)}", "")]
         if any(host.session.draining for host in servers):
             line.append(("  draining", "warning"))
+    if survey.others:
+        line.append((f"  {statustext.others(survey)}", ""))
+    if survey.workers:
+        line.append((f"  {statustext.busy(survey)}", "bold"))
     if survey.paused:
         line.append((f"  paused: {clean(survey.paused)}", "warning"))
     return line

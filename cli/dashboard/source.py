@@ -81,10 +81,11 @@ class Source:
 
     def _people(self, now: float) -> Survey:
         database = self.store.database
+        hosts = survey.hosts_of(database)
         return self.survey._replace(
             now=now,
-            hosts=survey.hosts_of(database),
-            workers=tuple(overview.workers(database)),
+            hosts=hosts,
+            workers=survey.workers_of(database, hosts),
             running=overview.running_count(database, self._wanted),
             busy=overview.busy(database),
             paused_since=resources.paused_since(database),

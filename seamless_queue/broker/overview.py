@@ -156,11 +156,11 @@ class Row(NamedTuple):
     @property
     def word(self) -> str:
         """Where it stands, in one word."""
+        if self.job_state is JobState.CANCELED and self.worker_id is not None:
+            return "stopping"
         if self.state is not RequestState.QUEUED:
             return _WORDS[self.state]
-        if self.job_state is JobState.RUNNING:
-            return "running"
-        return "stopping" if self.job_state is JobState.CANCELED else "ready"
+        return "running" if self.job_state is JobState.RUNNING else "ready"
 
 
 _WORDS = {
