@@ -7,6 +7,11 @@ function jobLink(job, text = `${callJob(job)} ${shortName(job)}`) {
   return make("button", { ...style, onclick: () => choose(job) }, text);
 }
 
+/** What went wrong stands at the end of a log. */
+function showEnds(box) {
+  for (const log of box.querySelectorAll("pre.log")) log.scrollTop = log.scrollHeight;
+}
+
 function facts(...entries) {
   const list = make("dl");
   for (const [name, value] of entries) {
@@ -19,7 +24,7 @@ function facts(...entries) {
 function logBlock(name, place) {
   if (place === null) return null;
   const note = data.logs.cut[place] ? " (the end)" : "";
-  return make("div", {}, make("h3", {}, name + note), make("pre", { tabindex: 0, "aria-label": name }, data.logs.text[place]));
+  return make("div", {}, make("h3", {}, name + note), make("pre", { class: "log", tabindex: 0, "aria-label": name }, data.logs.text[place]));
 }
 
 /** A file, and the jobs that made it or read it. */
@@ -111,4 +116,5 @@ function showDetails() {
     ...(runsOf[job].length > 1 ? [make("h3", {}, "Runs"), make("ul", { class: "files" }, ...runsOf[job].map(runLine))] : []),
   );
   detailsBox.scrollTop = 0;
+  showEnds(detailsBox);
 }

@@ -37,7 +37,7 @@ function failureLine(job) {
     make("div", { class: "row" }, jobLink(job, callJob(job)), jobLink(job, cut(jobs.command[job], 300)), make("span", { class: "grow" })),
     make("div", { class: "error" }, error === null || error === undefined ? "failed" : data.errors[error]),
     make("div", { class: "note" }, notes.filter(Boolean).join(" · ")),
-    log === null ? null : make("pre", { tabindex: 0, "aria-label": `Log of job ${callJob(job)}` }, data.logs.text[log]),
+    log === null ? null : make("pre", { class: "log", tabindex: 0, "aria-label": `Log of job ${callJob(job)}` }, data.logs.text[log]),
   );
 }
 

@@ -11,6 +11,7 @@ function showTab(name, focus = false) {
   }
   if (focus) byId(`${name}-tab`).focus();
   if (name === "graph") showGraph();
+  if (name === "failures") showEnds(byId("failures-panel"));
   if (name === "jobs") drawRowsOfTable();
 }
 
