@@ -72,7 +72,10 @@ def is_kept(store: Store, result: str, is_index: bool) -> bool:
     """Whether all bytes of a result are in the store."""
     if not store.buffers.has(result):
         return False
-    return not is_index or all(map(store.buffers.has, leaves_of(plain.load(store.buffers.read(result)))))
+    if not is_index:
+        return True
+    members = set(leaves_of(plain.load(store.buffers.read(result))))
+    return store.buffers.present(members) == members
 
 
 def _resolve(store: Store, pin: Pin, dependency: Dependency, staged: Staged) -> Pin:

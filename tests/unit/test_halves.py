@@ -42,9 +42,7 @@ def test_two_processes_hash(
     assert len(ours) == 12
 
 
-@pytest.mark.parametrize(
-    "script", ["import sys; sys.exit(1)", "print(); print('x')", "not Python"]
-)
+@pytest.mark.parametrize("script", ["import sys; sys.exit(1)", "print(); print('x')", "not Python"])
 def test_a_helper_that_fails_is_made_up_for(
     tmp_path: Path, many: dict[str, bytes], script: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
 ) -> None:
