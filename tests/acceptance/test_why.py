@@ -182,6 +182,9 @@ def test_what_waits_says_for_what(shop: Shop) -> None:
     assert kinds(found["reasons"]) == ["waits_for_input", "waits_for_turn", "no_server"]
     assert "`" + str(shop.dir / "a.txt") + "` from request 1" in found["reasons"][0]["text"]
     assert fields(shop, "-c", "cat b.txt > c.txt")["verdict"] == "would wait"
+    assert shop.call("seamless-queue", "pause").status == 0
+    assert kinds(fields(shop, "a.txt")["reasons"]) == ["paused", "no_server"]
+    assert shop.call("seamless-queue", "resume").status == 0
     shop.work_off()
     assert fields(shop, "b.txt")["inputs"][0]["request"] == 1
     tree = why(shop, "b.txt", "--tree").out.decode()

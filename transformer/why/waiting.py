@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from seamless_queue import owner
-from seamless_queue.broker import history, sessions
+from seamless_queue.broker import history, resources, sessions
 from seamless_queue.broker.history import Job, Request
 from seamless_queue.broker.records import QUEUE_LANE, NewRequest
 from seamless_queue.broker.sessions import SessionKind
@@ -68,6 +68,10 @@ def of_job(store: Store, job: Job) -> list[Reason]:
     servers = _servers(store)
     if job.worker_id is not None:
         return [Reason("waits_for_worker", "a worker has reserved it and runs another job first"), *servers]
+    hindered = resources.waiting_reason(store.database, job.id)
+    if hindered is not None:
+        kind, text = ("waits_for_resources", f"it {hindered}") if hindered.startswith("needs") else ("paused", hindered)
+        return [Reason(kind, text), *servers]
     before = history.queued_before(store.database, job)
     turn = f"{before} job{'s are' if before != 1 else ' is'} before it" if before else "it is the next one"
     return [Reason("waits_for_turn", f"it is in the queue, with priority {job.priority}; {turn}"), *servers]
