@@ -20,7 +20,7 @@ from ..broker import reports, sessions
 from ..clerk import Clerk, Functions
 from ..errors import SeamlessError
 from ..settings import Settings
-from ..store import DATABASE_NAME, Store, open_store
+from ..store import Store, open_store
 from . import cap, files, leftovers, usage
 from .sizes import readable, readable_seconds
 from .sources import open_source
@@ -75,7 +75,7 @@ def examine(settings: Settings, functions: Functions, *, fix: bool = False) -> I
     yield from _inotify()
     yield from _shared_memory(fix)
     path = settings.store
-    if not os.path.isdir(path) or not os.path.exists(os.path.join(path, DATABASE_NAME)):
+    if not os.path.isdir(path) or not files.database_files(path):
         yield fail("store", f"there is none at {path}; name one with --store or SEAMLESS_CACHE")
         return
     yield from _file_system(path)
@@ -194,10 +194,7 @@ def _permissions(path: str, fix: bool) -> Iterator[Finding]:
 
 def _modes(path: str) -> Iterator[tuple[str, int]]:
     yield path, 0o700
-    for suffix in ("", "-wal", "-shm"):
-        place = os.path.join(path, DATABASE_NAME + suffix)
-        if os.path.exists(place):
-            yield place, 0o600
+    yield from ((place, 0o600) for place in files.database_files(path))
 
 
 # -- the store --------------------------------------------------------------------------------

@@ -78,12 +78,18 @@ def below(directory: str) -> Heap:
     return heap
 
 
+def database_files(store: str) -> list[str]:
+    """The files of the database that are there. Nobody but SQLite may open them."""
+    paths = (os.path.join(store, f"seamless.db{suffix}") for suffix in ("", "-wal", "-shm"))
+    return [path for path in paths if os.path.exists(path)]
+
+
 def database_bytes(store: str) -> int:
-    """The size of the database with its log, looked at without opening it."""
+    """The size of the database with its log."""
     size = 0
-    for suffix in ("", "-wal", "-shm"):
+    for path in database_files(store):
         with suppress(FileNotFoundError):
-            size += os.stat(os.path.join(store, f"seamless.db{suffix}")).st_size
+            size += os.stat(path).st_size
     return size
 
 

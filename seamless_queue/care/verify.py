@@ -6,10 +6,10 @@ Damaged copies are set aside, so that nothing is served from them. Hashing runs 
 from __future__ import annotations
 
 import os
-from collections import deque
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from ..broker.states import JobState, among
@@ -23,8 +23,6 @@ from .needed import Meaning, index_content, named_in
 STEP = 1000
 #: So many files wait for a thread at once.
 AHEAD = 64
-#: Small buffers are hashed so many at a time.
-FEW = 200
 
 SMALL = "SELECT checksum, content FROM buffers WHERE checksum > ? ORDER BY checksum LIMIT ?"
 PROMISES = f"""SELECT jobs.id, jobs.checksum, jobs.result, identity.content FROM jobs
@@ -81,16 +79,37 @@ def _hashed(store: Store, threads: int) -> Iterator[tuple[int, int, Fault | None
     for rows in _small(store):
         for checksum, content in rows:
             yield 1, len(content), None if store.digest.of(content) == checksum else _set_aside(store, checksum)
-    with ThreadPoolExecutor(threads) as pool:
-        # One thread each is enough for files; of BLAKE3's own threads only one file at a time would profit.
-        waiting: deque[tuple[files.BufferFile, Future[str | None]]] = deque()
-        for batch in files.batches(store.buffers.directory):
-            for file in batch:
-                waiting.append((file, pool.submit(_digest_of, store.digest, store.buffers.path(file.checksum))))
-                while len(waiting) > AHEAD:
-                    yield _judge(store, *waiting.popleft())
-        while waiting:
-            yield _judge(store, *waiting.popleft())
+    found = (file for batch in files.batches(store.buffers.directory) for file in batch)
+    for file, actual in _in_threads(found, lambda file: _digest_of(store.digest, store.buffers.path(file[0])), threads):
+        yield _judge(store, file, actual)
+
+
+def _in_threads(
+    found: Iterable[files.BufferFile], work: Callable[[files.BufferFile], str | None], threads: int
+) -> Iterator[tuple[files.BufferFile, str | None]]:
+    """Each file with what came of the work on it, as they are done; only so many are taken ahead."""
+    todo: SimpleQueue[files.BufferFile | None] = SimpleQueue()
+    done: SimpleQueue[tuple[files.BufferFile, str | None]] = SimpleQueue()
+
+    def run() -> None:
+        while (file := todo.get()) is not None:
+            done.put((file, work(file)))
+
+    for number in range(threads):
+        threading.Thread(target=run, name=f"verify-{number}", daemon=True).start()
+    waiting = 0
+    try:
+        for file in found:
+            todo.put(file)
+            waiting += 1
+            if waiting > AHEAD:
+                waiting -= 1
+                yield done.get()
+        for _ in range(waiting):
+            yield done.get()
+    finally:
+        for _ in range(threads):
+            todo.put(None)
 
 
 def _small(store: Store) -> Iterator[list[tuple[str, bytes]]]:
@@ -110,14 +129,14 @@ def _digest_of(digest: Digest, path: str) -> str | None:
         return ""
     try:
         return digest.of_descriptor(descriptor)
-    except OSError:
+    except (OSError, ValueError):
+        # Cut short while it is mapped.
         return ""
     finally:
         os.close(descriptor)
 
 
-def _judge(store: Store, file: files.BufferFile, future: Future[str | None]) -> tuple[int, int, Fault | None]:
-    actual = future.result()
+def _judge(store: Store, file: files.BufferFile, actual: str | None) -> tuple[int, int, Fault | None]:
     if actual is None:
         # Given up meanwhile.
         return 0, 0, None
