@@ -202,7 +202,7 @@ def _opened(store: Store, standing: Standing) -> list[BinaryIO]:
     """The files that the job of a worker of this machine writes to."""
     paths = streamlog.files_of(store, standing.worker_id or 0)
     with suppress(OSError):
-        return [open(path, "rb", buffering=0) for path in paths or ()]  # type: ignore[misc]
+        return [open(path, "rb", buffering=0) for path in paths or ()]
     return []
 
 

@@ -54,7 +54,7 @@ NAME = "seamless-queue"
 @debug_option
 @version_option
 @click.pass_context
-def command(context: click.Context, **given: object) -> int:
+def command(context: click.Context, /, **given: object) -> int:
     """Run the commands that `seamless-run --qsubmit` submits to the store.
 
     Ctrl-C (or SIGTERM) once: finish what runs, then stop. Twice: stop at once; unfinished commands

@@ -79,8 +79,9 @@ class Recorder:
 
 
 def left_out(size: int) -> int:
-    """How many bytes of so long an output are not kept."""
-    return max(0, size - 2 * KEPT_BYTES)
+    """How many bytes of so long an output are not kept; never fewer than it takes to say so."""
+    count = size - 2 * KEPT_BYTES
+    return count if count > 2 * _NOTICE_BYTES else 0
 
 
 def notice(count: int) -> bytes:

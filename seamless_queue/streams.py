@@ -16,6 +16,8 @@ from .recorder import Recorder, notice
 
 #: Of longer output the beginning and the end are kept, so many bytes of each.
 KEPT_BYTES = 1 << 19
+#: Fewer are not left out: saying so would take more.
+FEWEST_LEFT_OUT = 48
 
 
 class CapturedStreams:
@@ -141,7 +143,7 @@ def _read(descriptor: int, begin: int) -> bytes:
     if end <= begin:
         return b""
     left_out = end - begin - 2 * KEPT_BYTES
-    if left_out <= 0:
+    if left_out <= FEWEST_LEFT_OUT:
         return os.pread(descriptor, end - begin, begin)
     first, last = (os.pread(descriptor, KEPT_BYTES, place) for place in (begin, end - KEPT_BYTES))
     return first + notice(left_out) + last

@@ -354,7 +354,7 @@ class Worker:
         with passing_over_full_disk():
             with self.store.database.transaction() as connection:
                 staged.write(connection)
-            return finished._replace(stdout=stdout, stderr=stderr)
+            finished = finished._replace(stdout=stdout, stderr=stderr)
         return finished
 
     def _end_amid(self) -> NoReturn:

@@ -10,7 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-ORDER = ["lane", sa.literal_column("priority DESC"), "id"]
+PRIORITY: sa.ColumnElement[int] = sa.literal_column("priority DESC")
 FREE = "state = 0 AND worker_id IS NULL"
 UNDEMANDING = sa.text(f"{FREE} AND resources IS NULL")
 DEMANDING = sa.text(f"{FREE} AND resources IS NOT NULL")
@@ -25,8 +25,8 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("devices", sa.Text(), nullable=True))
     op.add_column("attempts", sa.Column("marks", sa.Text(), nullable=True))
     op.drop_index("jobs_claimable", "jobs")
-    op.create_index("jobs_claimable", "jobs", ORDER, sqlite_where=UNDEMANDING)
-    op.create_index("jobs_demanding", "jobs", ["resources", *ORDER[1:]], sqlite_where=DEMANDING)
+    op.create_index("jobs_claimable", "jobs", ["lane", PRIORITY, "id"], sqlite_where=UNDEMANDING)
+    op.create_index("jobs_demanding", "jobs", ["resources", PRIORITY, "id"], sqlite_where=DEMANDING)
     op.create_index("jobs_holding", "jobs", ["worker_id"], sqlite_where=HOLDING)
 
 
@@ -34,7 +34,7 @@ def downgrade() -> None:
     op.drop_index("jobs_holding", "jobs", sqlite_where=HOLDING)
     op.drop_index("jobs_demanding", "jobs", sqlite_where=DEMANDING)
     op.drop_index("jobs_claimable", "jobs")
-    op.create_index("jobs_claimable", "jobs", ORDER, sqlite_where=sa.text(FREE))
+    op.create_index("jobs_claimable", "jobs", ["lane", PRIORITY, "id"], sqlite_where=sa.text(FREE))
     op.drop_column("attempts", "marks")
     op.drop_column("jobs", "devices")
     op.drop_column("jobs", "passed_over")

@@ -67,7 +67,7 @@ def standing(database: Database, job_id: int) -> Standing:
 def attempts(database: Database, job_id: int) -> list[Left]:
     """The attempts at a job, oldest first."""
     return [
-        Left(*row[:2], Outcome(row[2]), *row[3:5], *(_hex(one) for one in row[5:8]), *row[8:])
+        Left(row[0], row[1], Outcome(row[2]), row[3], row[4], _hex(row[5]), _hex(row[6]), _hex(row[7]), *row[8:])
         for row in database.rows(ATTEMPTS, (job_id,))
     ]
 
@@ -75,13 +75,14 @@ def attempts(database: Database, job_id: int) -> list[Left]:
 def asker(database: Database, request_id: int | None) -> Asker | None:
     """The request of this number."""
     row = database.row(REQUEST, (request_id,))
-    return Asker(RequestState(row[0]), *row[1:5], bytes(row[5])) if row else None
+    return Asker(RequestState(row[0]), row[1], row[2], row[3], row[4], bytes(row[5])) if row else None
 
 
 def to_show(found: list[Left], result: str | None) -> Left | None:
     """The attempt whose log tells about a job: the one whose result it is, else the newest."""
     made = [one for one in found if result is not None and one.result == result]
-    return (made or found or [None])[-1]
+    shown = made or found
+    return shown[-1] if shown else None
 
 
 def _hex(checksum: bytes | None) -> str | None:

@@ -35,6 +35,11 @@ VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 #: The fact of a store that says since when its queue is paused.
 PAUSED = "paused"
 
+#: So many different demands at most are weighed at once; the others come when these have been met.
+MOST_KINDS = 500
+#: Demands of memory are rounded up to so many digits: a thousand slightly different ones would be a thousand kinds.
+MEMORY_DIGITS = 2
+
 _FREE = f"{among(JobState.READY)} AND worker_id IS NULL AND resources IS NOT NULL"
 _HOLDING = "worker_id IS NOT NULL AND resources IS NOT NULL"
 # Whether there is anything but plain jobs to be started.
@@ -44,7 +49,7 @@ IS_PAUSED = f"SELECT value FROM facts WHERE name = '{PAUSED}'"
 # The best job of each kind: from one kind to the next by the index, however many jobs there are of each.
 BEST = f"""WITH RECURSIVE kinds(resources) AS (SELECT MIN(resources) FROM jobs WHERE {_FREE}
     UNION ALL SELECT (SELECT MIN(jobs.resources) FROM jobs WHERE jobs.{_FREE} AND jobs.resources > kinds.resources)
-    FROM kinds WHERE kinds.resources IS NOT NULL)
+    FROM kinds WHERE kinds.resources IS NOT NULL LIMIT {MOST_KINDS})
     SELECT (SELECT id FROM jobs WHERE {_FREE} AND jobs.resources = kinds.resources ORDER BY priority DESC, id LIMIT 1)
     FROM kinds WHERE kinds.resources IS NOT NULL"""
 CANDIDATE = "SELECT priority, id, resources, passed_over FROM jobs WHERE id = ?"
@@ -92,8 +97,15 @@ class _Candidate(NamedTuple):
 def encode(amounts: Mapping[str, int | None]) -> str | None:
     """Demands as they stand in the table; None for what every job takes anyway."""
     given = {name: amount for name, amount in amounts.items() if amount is not None}
+    if MEMORY in given:
+        given[MEMORY] = _rounded_up(given[MEMORY])
     known = {name: amount for name, amount in given.items() if amount != PLAIN.get(name, 0)}
     return json.dumps(known, sort_keys=True) if known else None
+
+
+def _rounded_up(count: int) -> int:
+    step: int = 10 ** max(0, len(str(count)) - MEMORY_DIGITS)
+    return -(-count // step) * step
 
 
 def demand_of(resources: str | None) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pytest
 import seamless.transformer
 import seamless_queue
 from seamless_queue import buffers, staged, statcache
-from seamless_queue.broker import claims, deliveries, progress, reports, sessions, submissions
+from seamless_queue.broker import claims, deliveries, progress, reports, resources, sessions, submissions
 from seamless_queue.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +135,13 @@ def plan(store: Store, statement: str) -> str:
         pytest.param(deliveries.OPEN, "requests_live (state=?", id="open deliveries"),
         pytest.param(deliveries.RELEASE, "requests_delivering (deliverer=?)", id="release"),
         pytest.param(sessions.ADDRESSES, "sessions_live", id="addresses"),
+        pytest.param(resources.GATE, "jobs_demanding (resources>?)", id="gate: jobs that demand something"),
+        pytest.param(resources.GATE, "jobs_holding (worker_id>?)", id="gate: jobs that hold something"),
+        pytest.param(resources.BEST, "jobs_demanding (resources=?)", id="the best of each kind"),
+        pytest.param(resources.BEST_PLAIN, "jobs_claimable (lane=?)", id="the best plain one"),
+        pytest.param(resources.HELD, "jobs_holding (worker_id>?)", id="what is held"),
+        pytest.param(resources.BUSY_WITH_PLAIN, "jobs_of_worker (worker_id=?)", id="busy with plain ones"),
+        pytest.param(resources.COUNT_OF_KIND, "jobs_demanding (resources=?)", id="how many of a kind"),
     ],
 )
 def test_a_hot_statement_uses_its_index(store: Store, statement: str, expected: str) -> None:
