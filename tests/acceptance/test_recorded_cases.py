@@ -24,6 +24,14 @@ DIFFERENT = {
     "basic-no-cache": "no configuration is needed: there is a default store",
     "arg-dir-emptysub": "empty directories are part of a directory",
     "basic-usage": "the usage text is our own, and on standard error",
+    **dict.fromkeys(
+        ("dry-job", "dry-job-dirs", "dry-job-exe", "dry-job-ms", "dry-job-prologue", "dry-job-scratch"),
+        "commands have identities of our own; a job directory holds inputs and a script beside",
+    ),
+    **dict.fromkeys(
+        ("dry-metavar-run", "dry-run-tf-fail", "dry-run-tf-output"),
+        "as above in their first step; the replays agree",
+    ),
 }
 COMMANDS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
