@@ -16,7 +16,7 @@ from .. import schema
 from ..buffers import SMALL_BYTES, BufferStore
 from ..digest import Digest
 from ..driver import Database
-from ..errors import BufferError_, SeamlessError, StoreTooNew
+from ..errors import BufferError_, SeamlessError, StoreReadOnly, StoreTooNew
 from ..filesystems import refuse_network
 from ..staged import Staged
 from . import jobrows
@@ -60,13 +60,15 @@ def _open_database(place: str) -> Database:
     try:
         database = Database(place, shared=True, address=address)
         schema.version_of(database)
+    except StoreReadOnly as exc:
+        raise SourceUnusable(
+            "it is not yours to write to, and nobody uses it now; such a store can be read while its owner uses it, or "
+            "on a file system that is mounted read-only"
+        ) from exc
     except SeamlessError:
         raise
     except Exception as exc:
-        raise SourceUnusable(
-            f"its database cannot be read ({exc}); a store that you may not write to can be read while it is in use, "
-            "or on a file system that is mounted read-only"
-        ) from exc
+        raise SourceUnusable(f"its database cannot be read: {exc}") from exc
     return database
 
 
