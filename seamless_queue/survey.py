@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from . import owner
-from .broker import overview, resources, sessions
-from .broker.overview import Counted, Filter, Input, LastAttempt, Row, Throughput, Worker
+from .broker import forecast, overview, resources, sessions
+from .broker.forecast import Throughput
+from .broker.overview import Counted, Filter, Input, LastAttempt, Row, Worker
 from .broker.records import QUEUE_LANE
 from .broker.sessions import LiveSession, SessionKind
 from .broker.states import JobState, RequestState
@@ -136,7 +137,7 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
         now,
         overview.counted(database, wanted),
         overview.running_count(database, wanted),
-        overview.throughput(database, now),
+        forecast.throughput(database, now),
         Estimator(database).estimate(hosts, now),
         hosts,
         workers_of(database, hosts),
@@ -202,7 +203,7 @@ class Estimator:
         self._database = database
         self._experience = Experience()
         self._last_attempt = 0
-        self._recent: list[overview.Taken] = []
+        self._recent: list[forecast.Taken] = []
 
     def estimate(self, hosts: Iterable[Host], now: float) -> Estimate:
         """When everything that is live has ended, lane by lane; the latest counts."""
@@ -210,7 +211,7 @@ class Estimator:
         if resources.paused_since(self._database) is not None:
             return Estimate(None, None, "the queue is paused")
         capacity, running = _capacity(hosts), self._running()
-        sample, every = overview.ahead(self._database)
+        sample, every = forecast.ahead(self._database)
         jobs: dict[int, list[Job]] = {}
         seen = {row.job_id for row in running}
         for row in running:
@@ -237,16 +238,16 @@ class Estimator:
         )
 
     def _learn(self, now: float) -> None:
-        new = overview.durations(self._database, self._last_attempt)
+        new = forecast.durations(self._database, self._last_attempt)
         for taken in reversed(new):
             self._experience.add(taken.seconds, taken.command, taken.project)
         if new:
             self._last_attempt = new[0].attempt_id
         known = [*self._recent, *reversed(new)]
-        self._recent = [taken for taken in known[-overview.SAMPLE :] if taken.finished > now - PACE_SECONDS]
+        self._recent = [taken for taken in known[-forecast.SAMPLE :] if taken.finished > now - PACE_SECONDS]
 
     def _running(self) -> list[Row]:
-        rows = overview.running(self._database, Filter(), overview.SAMPLE)
+        rows = overview.running(self._database, Filter(), forecast.SAMPLE)
         return [row for row in rows if row.job_state is JobState.RUNNING]
 
     def _pace(self, capacity: dict[int, int], running: list[Row], left: int, now: float) -> float:
@@ -260,7 +261,7 @@ class Estimator:
         return min(1.0, max(LEAST_PACE, busy / max(1e-6, (now - begin) * workers)))
 
     def _chain(self, running: list[Row], now: float) -> float:
-        links = overview.links(self._database)
+        links = forecast.links(self._database)
         if not links:
             return 0.0
         rest = {}

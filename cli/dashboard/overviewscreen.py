@@ -62,7 +62,7 @@ def header(survey: Survey, view: View, facts: Facts, width: int) -> list[Line]:
     for word, count in survey.counts().items():
         if count:
             counted += [(f"{count:,} {word}", word), ("  ", "")]
-    lines.append(counted or [("no jobs yet", "dim")])
+    lines.append(counted or [("no such jobs" if _chosen(view) else "no jobs yet", "dim")])
     lines.append([(BAR.get(word, "░") * length, word) for word, length in statustext.shares(survey, width)])
     progress: Line = [(statustext.eta(survey.eta), "bold"), (f"  ended {statustext.throughput(survey)}", "")]
     saved: Line = [(f"cache hits {statustext.hits(survey)}", ""), ("  ", "")]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from seamless_queue import survey
-from seamless_queue.broker import overview, resources
+from seamless_queue.broker import forecast, overview, resources
 from seamless_queue.broker.overview import Counted, Filter
 from seamless_queue.broker.states import RequestState
 from seamless_queue.store import Store
@@ -106,6 +106,6 @@ class Source:
     def _forecast(self, now: float) -> Survey:
         return self.survey._replace(
             now=now,
-            throughput=overview.throughput(self.store.database, now),
+            throughput=forecast.throughput(self.store.database, now),
             eta=self._estimator.estimate(self.survey.hosts, now),
         )

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from desk import Desk
 
-from seamless_queue.broker import finding, jobdetails, overview
+from seamless_queue.broker import finding, forecast, jobdetails, overview
 from seamless_queue.broker.overview import Counted, Filter
 from seamless_queue.broker.states import RequestState
 from seamless_queue.survey import Estimator, Survey, hosts_of, survey, workers_of
@@ -129,14 +129,14 @@ def test_counting_on_is_as_good_as_counting_all(desk: Desk, seed: int) -> None:
 
 def test_throughput(desk: Desk) -> None:
     now = time.time()
-    assert overview.throughput(desk.store.database, now) == (0, 0)
+    assert forecast.throughput(desk.store.database, now) == (0, 0)
     ends = [now - 1000 + 10 * number for number in range(100)]
     with desk.store.database.transaction() as connection:
         for moment in ends:
             connection.execute(
                 "INSERT INTO attempts (job_id, fence, session_id, outcome, finished) VALUES (1, 1, 1, 0, ?)", (moment,)
             )
-    found = overview.throughput(desk.store.database, now)
+    found = forecast.throughput(desk.store.database, now)
     assert found == (sum(one >= now - 60 for one in ends), sum(one >= now - 600 for one in ends))
 
 
