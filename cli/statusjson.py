@@ -93,6 +93,7 @@ def row_fields(row: Row, lists: Lists) -> dict[str, Any]:
         "started": row.started,
         "finished": row.finished,
         "worker": row.worker_id,
+        "lost": row.request_id in lists.lost,
         "error": row.error,
         "exit_code": attempt.exit_code if attempt is not None else None,
         "last_line": clean(lists.last_line(row)) or None,

@@ -72,6 +72,8 @@ def bar(survey: Survey, width: int = BAR_CHARACTERS) -> str:
     return "".join(BAR_LETTERS.get(word, ".") * length for word, length in shares(survey, width))
 
 
+#: Of a job whose worker is gone.
+LOST = "its worker is gone; waits for a server"
 #: States that have a colour.
 COLORED = frozenset({"running", "waiting", "ready", "delivering", "done", "failed", "canceled", "stopping"})
 #: From the left of a bar to its right.
@@ -143,6 +145,8 @@ def _server(host: Host, now: float) -> str:
 def why(row: Row, lists: Lists, now: float) -> str:
     """Why a request stands where it stands, in a few words."""
     word = row.word
+    if row.request_id in lists.lost:
+        return LOST
     if word == "running":
         return duration(now - (row.started or now))
     if word == "waiting":

@@ -66,6 +66,8 @@ class Lists(NamedTuple):
     attempts: dict[int, LastAttempt] = {}
     #: by attempt: the last line of its standard error
     stderr: dict[int, str] = {}
+    #: the requests among those that run whose worker is gone; nobody has noticed yet
+    lost: frozenset[int] = frozenset()
 
     def last_attempt(self, row: Row) -> LastAttempt | None:
         """How the job of a request ended."""
@@ -132,7 +134,7 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
     """All of it at once."""
     database, now = store.database, time.time()
     hosts = hosts_of(database)
-    lists = lists_of(store, wanted, hosts, limit)
+    lists, workers = lists_of(store, wanted, hosts, limit), workers_of(database, hosts)
     return Survey(
         now,
         overview.counted(database, wanted),
@@ -140,9 +142,9 @@ def survey(store: Store, wanted: Filter = Filter(), limit: int = 20) -> Survey: 
         forecast.throughput(database, now),
         Estimator(database).estimate(hosts, now),
         hosts,
-        workers_of(database, hosts),
+        workers,
         lists,
-        overview.busy(database),
+        busy_among(database, workers),
         resources.paused_since(database),
     )
 
@@ -158,6 +160,11 @@ def workers_of(database: Database, hosts: Iterable[Host]) -> tuple[Worker, ...]:
     return tuple(one for one in overview.workers(database) if one.session_id in alive)
 
 
+def busy_among(database: Database, workers: Iterable[Worker]) -> int:
+    """How many of these workers have a job."""
+    return len(overview.busy(database) & {one.id for one in workers})
+
+
 def lists_of(
     store: Store, wanted: Filter, hosts: Iterable[Host], limit: int, failed: tuple[Row, ...] | None = None
 ) -> Lists:
@@ -168,8 +175,10 @@ def lists_of(
     if failed is None:
         failed = tuple(overview.failed(database, wanted, limit))
     attempts = overview.last_attempts(database, [row.job_id for row in failed if row.job_id])
+    running = tuple(overview.running(database, wanted, limit))
+    alive = {one.id for one in workers_of(database, hosts)} if running else set()
     return Lists(
-        tuple(overview.running(database, wanted, limit)),
+        running,
         tuple(overview.ready(database, wanted, lanes, limit)),
         tuple(waiting),
         tuple(overview.delivering(database, wanted, limit)),
@@ -177,6 +186,7 @@ def lists_of(
         overview.inputs(database, [row.request_id for row in waiting]),
         attempts,
         {one.attempt_id: last_line(store, one.stderr) for one in attempts.values() if one.stderr},
+        frozenset(row.request_id for row in running if row.worker_id not in alive),
     )
 
 

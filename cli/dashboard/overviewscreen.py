@@ -189,6 +189,8 @@ def _label(section: Section, row: Row, width: int) -> Line:
 
 def _columns(name: str, row: Row, lists: Lists, facts: Facts, width: int) -> Line:
     if name == "running":
+        if row.request_id in lists.lost:
+            return [(fit(statustext.LOST, min(40, width // 2)) + " ", "warning")]
         return _running(row, facts, width)
     if name == "failed":
         ago = right(f"{duration(facts.now - (row.finished or facts.now))} ago", 13) + "  " if width >= 100 else ""

@@ -82,12 +82,13 @@ class Source:
     def _people(self, now: float) -> Survey:
         database = self.store.database
         hosts = survey.hosts_of(database)
+        workers = survey.workers_of(database, hosts)
         return self.survey._replace(
             now=now,
             hosts=hosts,
-            workers=survey.workers_of(database, hosts),
+            workers=workers,
             running=overview.running_count(database, self._wanted),
-            busy=overview.busy(database),
+            busy=survey.busy_among(database, workers),
             paused_since=resources.paused_since(database),
         )
 

@@ -57,7 +57,7 @@ RUNNING = f"""SELECT {_ROW} FROM jobs, {WANTED} JOIN requests ON requests.id = {
     ORDER BY jobs.started, jobs.id LIMIT ?"""
 RUNNING_COUNT = f"""SELECT COUNT(*) FROM jobs, {WANTED} JOIN requests ON requests.id = {_NEWEST}
     WHERE jobs.worker_id IS NOT NULL AND jobs.{among(JobState.RUNNING)} AND {MATCHES}"""
-BUSY = f"""SELECT COUNT(DISTINCT worker_id) FROM jobs
+BUSY = f"""SELECT DISTINCT worker_id FROM jobs
     WHERE worker_id IS NOT NULL AND {among(JobState.RUNNING, JobState.CANCELED)}"""
 # In the order in which they will be claimed.
 READY = f"""SELECT {_ROW} FROM jobs, {WANTED} JOIN requests ON requests.id = {_NEWEST}
@@ -263,9 +263,9 @@ def running_count(database: Database, wanted: Filter) -> int:
     return int(database.row(RUNNING_COUNT, wanted)[0])
 
 
-def busy(database: Database) -> int:
-    """How many workers have a job."""
-    return int(database.row(BUSY)[0])
+def busy(database: Database) -> set[int]:
+    """The workers that have a job."""
+    return {row[0] for row in database.rows(BUSY)}
 
 
 def ready(database: Database, wanted: Filter, lanes: Iterable[int], limit: int) -> list[Row]:

@@ -97,6 +97,20 @@ def test_what_runs_what_waits_and_for_what(shop: Shop) -> None:
     assert fields(shop, "y.txt")["state"] == "done"
 
 
+def test_a_dead_server_leaves_no_running_jobs_behind(shop: Shop) -> None:
+    shop.submit(*shop.held("gate"), "-c", "echo 1 > x.txt")
+    server = shop.server("--workers", "1")
+    shop.runs("gate")
+    server.kill()
+    shop.everyone_gone()
+    assert [one["lost"] for one in fields(shop, "--running")["running"]] == [True]
+    assert "its worker is gone" in status(shop)
+    assert fields(shop)["workers"] == []
+    shop.let("gate")
+    shop.work_off()
+    assert fields(shop, "x.txt")["state"] == "done"
+
+
 def test_hits_and_what_they_saved(shop: Shop) -> None:
     for _ in range(3):
         shop.good("-c", "sleep 0.05; echo 1")
