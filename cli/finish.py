@@ -20,11 +20,12 @@ NAME = "seamless-queue-finish"
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
 @click.option("--no-wait", is_flag=True, help="Tell the servers to stop when all is done, and return.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting after so long.")
+@click.option("--notify", is_flag=True, help="Ring the bell, or show a notification, when all is done.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @store_option
 @debug_option
 @version_option
-def command(no_wait: bool, timeout: float | None, quiet: bool, store: str | None) -> int:
+def command(no_wait: bool, timeout: float | None, notify: bool, quiet: bool, store: str | None) -> int:
     """Drain the queue of the store and stop its servers.
 
     \b
@@ -46,7 +47,13 @@ def command(no_wait: bool, timeout: float | None, quiet: bool, store: str | None
             ending = finish.drain(opened, show, wait=not no_wait, timeout=timeout)
     finally:
         opened.close()
-    return _tell(ending)
+    status = _tell(ending)
+    if notify:
+        from .notify import notify as tell_desktop
+
+        count = len(ending.failures)
+        tell_desktop("the queue is empty" if status == 0 else "the queue has ended", f"{count} failed" if count else "")
+    return status
 
 
 def _tell(ending: object) -> int:

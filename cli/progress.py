@@ -113,7 +113,9 @@ class Bar:
         drawn.add_task("", total=self.total, words=self.words)
         # It has been going on for longer than it is shown.
         drawn.tasks[0].start_time = drawn.get_time() - (time.monotonic() - self._began)
-        self._stack.enter_context(drawn)
+        # In this order: an interruption may come at once.
+        self._stack.callback(drawn.stop)
+        drawn.start()
         return drawn
 
 

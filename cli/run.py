@@ -79,6 +79,7 @@ Examples:
 )
 @click.option("--batch", metavar="FILE", help="With --qsubmit: every line of FILE (-: standard input) is a command.")
 @click.option("--local", is_flag=True, help="Run here, whatever the configuration says (as is the default).")
+@click.option("--notify", is_flag=True, help="Ring the bell, or show a notification, when the command has ended.")
 @click.option("--stdin", is_flag=True, help="Standard input is an input of the command (else it is empty).")
 @click.option("--project", metavar="NAME[:SUB]", help="Label of the request.")
 @click.option("--stage", metavar="NAME[:SUB]", help="Label of the request.")
@@ -120,7 +121,11 @@ def command(**given: object) -> int:
         raise click.UsageError("no command: say what to run, such as seamless-run sort data.txt")
     from .running import run
 
-    return run(options)
+    if not options.notify:
+        return run(options)
+    from .running import run_and_notify
+
+    return run_and_notify(options)
 
 
 main = program(command, "seamless-run")

@@ -35,6 +35,23 @@ def run(options: RunOptions) -> int:
         store.close()
 
 
+def run_and_notify(options: RunOptions) -> int:
+    """The same, and tell when it is over, however it ended."""
+    from .notify import notify
+
+    status = None
+    try:
+        status = run(options)
+        return status
+    except SeamlessError as exc:
+        status = exc.exit_code
+        raise
+    finally:
+        # After Ctrl-C somebody is there.
+        if status is not None:
+            notify("done" if status == 0 else f"failed ({status})", options.label)
+
+
 def _run(store: Store, options: RunOptions) -> int:
     say = speaker(NAME, options.quiet)
     files = LocalFiles(store)

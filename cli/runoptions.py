@@ -43,6 +43,7 @@ class RunOptions(NamedTuple):
     qsubmit: bool
     batch: str | None
     local: bool
+    notify: bool
     stdin: bool
     project: str | None
     stage: str | None
@@ -65,6 +66,7 @@ class RunOptions(NamedTuple):
         for one, other in (
             ("qsubmit", "dry"),
             ("qsubmit", "local"),
+            ("qsubmit", "notify"),
             ("strip", "extension"),
             ("yes", "no"),
             ("workdir", "root"),

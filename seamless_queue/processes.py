@@ -377,6 +377,14 @@ def start_helper(script: str, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+def start_and_forget(arguments: Sequence[str]) -> None:
+    """Start a helper that nobody waits for, out of reach of the terminal's signals."""
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(arguments, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    # Else Python would complain that it still runs.
+    process.returncode = 0
+
+
 def start_worker(configuration: str, channel: int) -> subprocess.Popen[bytes]:
     """Start a worker process in a group of its own; `channel` is inherited under the same number.
 
