@@ -175,8 +175,7 @@ def lists_of(
     if failed is None:
         failed = tuple(overview.failed(database, wanted, limit))
     attempts = overview.last_attempts(database, [row.job_id for row in failed if row.job_id])
-    running = tuple(overview.running(database, wanted, limit))
-    alive = {one.id for one in workers_of(database, hosts)} if running else set()
+    running, lost = running_of(database, wanted, workers_of(database, hosts), limit)
     return Lists(
         running,
         tuple(overview.ready(database, wanted, lanes, limit)),
@@ -186,8 +185,17 @@ def lists_of(
         overview.inputs(database, [row.request_id for row in waiting]),
         attempts,
         {one.attempt_id: last_line(store, one.stderr) for one in attempts.values() if one.stderr},
-        frozenset(row.request_id for row in running if row.worker_id not in alive),
+        lost,
     )
+
+
+def running_of(
+    database: Database, wanted: Filter, workers: Iterable[Worker], limit: int
+) -> tuple[tuple[Row, ...], frozenset[int]]:
+    """What runs, and which of that was run by none of these workers: that one is gone."""
+    running = tuple(overview.running(database, wanted, limit))
+    alive = {one.id for one in workers}
+    return running, frozenset(row.request_id for row in running if row.worker_id not in alive)
 
 
 def last_line(store: Store, checksum: str) -> str:

@@ -29,7 +29,7 @@ from .view import Question, Screen, View
 #: The screen is drawn at most so often, unless a key was pressed.
 DRAW_SECONDS = 0.5
 #: Of a core, for drawing.
-DRAW_SHARE = 0.006
+DRAW_SHARE = 0.005
 PAGE = 10
 MOVES = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -PAGE, "page down": PAGE, "home": -(10**9), "end": 10**9}
 SIGNALS = (signal.SIGWINCH, signal.SIGTSTP)

@@ -26,7 +26,7 @@ LOAD_SECONDS = 3.0
 SIZE_SECONDS = 60.0
 SIZE_LASTS_SECONDS = 0.5
 #: Of a core.
-SHARE = 0.002
+LOAD_SHARE, SIZE_SHARE = 0.0015, 0.0005
 
 
 class Load(NamedTuple):
@@ -68,7 +68,7 @@ class Sampler:
         }
 
     def _run(self) -> None:
-        load, size = Pace(LOAD_SECONDS, SHARE), Pace(SIZE_SECONDS, SHARE)
+        load, size = Pace(LOAD_SECONDS, LOAD_SHARE), Pace(SIZE_SECONDS, SIZE_SHARE)
         while not self._end.wait(min(0.5, LOAD_SECONDS)):
             now = time.monotonic()
             with suppress(OSError, psutil.Error):

@@ -14,8 +14,12 @@ from seamless_queue.survey import Estimator, Survey
 
 from .pace import Pace
 
-#: Of a core, each part.
-SHARE = 0.002
+#: How often each part is fetched at most, and which part of a core it may take; together with drawing and sampling
+#: less than 2 %.
+PEOPLE_SECONDS, PEOPLE_SHARE = 0.5, 0.003
+COUNTS_SECONDS, COUNTS_SHARE = 0.5, 0.002
+LISTS_SECONDS, LISTS_SHARE = 0.5, 0.0025
+FORECAST_SECONDS, FORECAST_SHARE = 2.0, 0.003
 #: Even if nothing has changed, processes die and time goes on.
 STALE_SECONDS = 3.0
 
@@ -34,10 +38,10 @@ class Source:
         self._version = -1
         self._fetched = 0.0
         self._parts: dict[str, tuple[Callable[[float], Survey], Pace]] = {
-            "people": (self._people, Pace(0.5, SHARE)),
-            "counts": (self._counts, Pace(0.5, SHARE)),
-            "lists": (self._lists, Pace(0.5, SHARE)),
-            "forecast": (self._forecast, Pace(2.0, SHARE)),
+            "people": (self._people, Pace(PEOPLE_SECONDS, PEOPLE_SHARE)),
+            "counts": (self._counts, Pace(COUNTS_SECONDS, COUNTS_SHARE)),
+            "lists": (self._lists, Pace(LISTS_SECONDS, LISTS_SHARE)),
+            "forecast": (self._forecast, Pace(FORECAST_SECONDS, FORECAST_SHARE)),
         }
         self._stale = set(self._parts)
 
@@ -83,12 +87,15 @@ class Source:
         database = self.store.database
         hosts = survey.hosts_of(database)
         workers = survey.workers_of(database, hosts)
+        running, lost = survey.running_of(database, self._wanted, workers, self._limit)
         return self.survey._replace(
             now=now,
             hosts=hosts,
             workers=workers,
             running=overview.running_count(database, self._wanted),
             busy=survey.busy_among(database, workers),
+            throughput=forecast.throughput(database, now),
+            lists=self.survey.lists._replace(running=running, lost=lost),
             paused_since=resources.paused_since(database),
         )
 
@@ -105,8 +112,4 @@ class Source:
         return self.survey._replace(now=now, lists=lists)
 
     def _forecast(self, now: float) -> Survey:
-        return self.survey._replace(
-            now=now,
-            throughput=forecast.throughput(self.store.database, now),
-            eta=self._estimator.estimate(self.survey.hosts, now),
-        )
+        return self.survey._replace(now=now, eta=self._estimator.estimate(self.survey.hosts, now))
