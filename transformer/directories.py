@@ -31,6 +31,8 @@ Index = dict[str, str]
 #: What the key of a mark begins with.
 MARK = "./"
 EXECUTABLE, DIRECTORY = "executable", "directory"
+#: Where this is not in the bytes of an index, it names no empty directory.
+EMPTY = f'"{DIRECTORY}"'.encode()
 #: A larger index is not read: it would take gigabytes of memory. This one has some three million files.
 MOST_INDEX_BYTES = 256 << 20
 
@@ -316,6 +318,11 @@ def put(index: Index, name: str, part: str | Index, *, executable: bool = False)
 def without_marks(index: dict[str, Any]) -> dict[str, Any]:
     """The files only, as code that knows nothing of marks expects them."""
     return {name: entry for name, entry in index.items() if not is_mark(name, entry)}
+
+
+def without_empty(index: Index) -> Index:
+    """The same without its empty directories."""
+    return {name: entry for name, entry in index.items() if entry != DIRECTORY}
 
 
 # -- writing one ------------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ def identify(store: Store, specification: Specification, staged: Staged, *, scra
 
     With `scratch` the bytes are not needed, but the index of them is.
     """
+    pins = tuple(_files_only(store, pin, staged) if pin.directory else pin for pin in specification.pins)
+    specification = specification._replace(pins=pins)
     checksum = store.buffers.stage(identity_buffer(specification), staged)
     known = known_job(store, checksum)
     if known is None:
@@ -76,6 +78,16 @@ def is_kept(store: Store, result: str, is_index: bool) -> bool:
         return True
     members = set(leaves_of(plain.load(store.buffers.read(result))))
     return store.buffers.present(members) == members
+
+
+def _files_only(store: Store, pin: Pin, staged: Staged) -> Pin:
+    """A directory as commands get it: without those in it that are empty, which are no part of an identity."""
+    checksum = pin.checksum or ""
+    content = staged.small.get(checksum) or store.buffers.read(checksum)
+    if directories.EMPTY not in content:
+        return pin
+    index = directories.parse(content, f"index {checksum}")
+    return pin._replace(checksum=store.buffers.stage(plain.dump(directories.without_empty(index)), staged))
 
 
 def _resolve(store: Store, pin: Pin, dependency: Dependency, staged: Staged) -> Pin:

@@ -22,7 +22,7 @@ DIFFERENT = {
     "arg-space": "a word with a blank stays one word: quoting is kept",
     "pipe-bash-c": "quoting is kept: what is given to bash -c arrives whole",
     "basic-no-cache": "no configuration is needed: there is a default store",
-    "arg-dir-emptysub": "empty directories are part of a directory",
+    "py-memory": "SEAMLESS_CACHE names the store, with init() or without",
     "basic-usage": "the usage text is our own, and on standard error",
     **dict.fromkeys(
         ("dry-job", "dry-job-dirs", "dry-job-exe", "dry-job-ms", "dry-job-prologue", "dry-job-scratch"),
@@ -49,6 +49,9 @@ def commands(tmp_path: Path) -> Path:
         script = place / name
         script.write_text(f'#!/bin/sh\nSEAMLESS_DIGEST=sha256 exec "{BIN / name}" "$@"\n')
         script.chmod(0o755)
+    python = place / "python"
+    python.write_text(f'#!/bin/sh\nSEAMLESS_DIGEST=sha256 exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     return place
 
 
