@@ -16,7 +16,17 @@ import pytest
 import seamless.transformer
 import seamless_queue
 from seamless_queue import buffers, staged, statcache
-from seamless_queue.broker import claims, deliveries, progress, reports, resources, sessions, submissions
+from seamless_queue.broker import (
+    claims,
+    deliveries,
+    forecast,
+    overview,
+    progress,
+    reports,
+    resources,
+    sessions,
+    submissions,
+)
 from seamless_queue.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +145,12 @@ def plan(store: Store, statement: str) -> str:
         pytest.param(deliveries.OPEN, "requests_live (state=?", id="open deliveries"),
         pytest.param(deliveries.RELEASE, "requests_delivering (deliverer=?)", id="release"),
         pytest.param(sessions.ADDRESSES, "sessions_live", id="addresses"),
+        pytest.param(overview.LOWEST_LIVE, "requests_live (state=?)", id="lowest live"),
+        pytest.param(overview.READY, "jobs_claimable (lane=?)", id="next ones"),
+        pytest.param(overview.RUNNING, "jobs_of_worker (worker_id>?)", id="what runs"),
+        pytest.param(overview.WAITING, "requests_live (state=?)", id="what waits"),
+        pytest.param(forecast.AHEAD, "requests_live (state=?)", id="what is ahead"),
+        pytest.param(forecast.LINKS, "dependencies_open", id="links"),
         pytest.param(resources.GATE, "jobs_demanding (resources>?)", id="gate: jobs that demand something"),
         pytest.param(resources.GATE, "jobs_holding (worker_id>?)", id="gate: jobs that hold something"),
         pytest.param(resources.BEST, "jobs_demanding (resources=?)", id="the best of each kind"),
