@@ -29,6 +29,8 @@ SKIPPED = """
 TALKERS = (
     "bash sh zsh fish dash ksh python python3 ipython R julia node ruby perl irb ghci gdb psql mysql sqlite3 bc cat"
 )
+#: What the code reads from the user's environment: another key, and further commands to be left alone.
+VARIABLES = ("SEAMLESS_MODE_KEY", "SEAMLESS_MODE_SKIP")
 PAGERS = "less|more|most|bat|view|vi|vim|nvim"
 SHELLS = ("bash", "zsh", "fish")
 

@@ -94,7 +94,8 @@ def _fill(shop: Shop) -> None:
     shop.submit("--project", "yeast", "--batch", "batch")
     assert shop.bash("seamless-queue -q --exit-when-idle 0.1").status == 0
     made = shop.bash(
-        "seamless-upload -q data.csv other.csv images data && cp data.csv old.csv && cp data.csv.CHECKSUM old.csv.CHECKSUM"
+        "seamless-upload -q data.csv other.csv images data"
+        " && cp data.csv old.csv && cp data.csv.CHECKSUM old.csv.CHECKSUM"
         " && seamless-run --dry --upload -j job -c 'uniq -c sorted.txt > counts.txt'"
         " && seamless-store export -q yeast.tar.zst && seamless-store pin -q counts.txt"
     )

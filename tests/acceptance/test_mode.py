@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
+from seamless.cli.mode import VARIABLES, mode
 
 from .shop import Shop
 from .terminal import ENTER, Terminal
@@ -168,6 +171,11 @@ def test_what_is_wrapped(shop: Shop, shell: str) -> None:
             said = shop.bash(f'set -- {wrapped.read_text()}; printf %s "$3"')
             assert said.out.decode() == back.read_text()
     assert found == LINES
+
+
+def test_the_variables_are_those_that_are_told() -> None:
+    for shell in ("bash", "zsh"):
+        assert set(re.findall(r"SEAMLESS_[A-Z_]+", mode(shell))) == set(VARIABLES)
 
 
 def test_no_mode_for_other_shells(shop: Shop) -> None:
