@@ -1,8 +1,4 @@
-"""The buffer store: bytes by checksum, small ones in the database, large ones as files.
-
-    buffers/ab/abcd…    one file per large buffer, complete because it came there by rename
-    buffers/.new/       what is being written
-    buffers/.damaged/   what did not match its checksum, set aside and never served
+"""The buffer store: bytes by checksum, small ones in the database, large ones as files (bufferfiles.py).
 
 Small buffers are collected in a Staged and written with the transaction that needs them. A private store
 keeps large ones in shared memory as long as there is room.
@@ -22,12 +18,13 @@ from weakref import WeakSet
 import orjson
 
 from . import statcache
+from .bufferfiles import BufferFiles
 from .digest import Digest
 from .driver import Database
-from .errors import BufferCorrupt, BufferMissing, SeamlessError
-from .filesystems import copy_descriptor, unique_name, write_all, write_new_file
+from .errors import SeamlessError
+from .filesystems import copy_descriptor, write_all, write_new_file
 from .segments import Part, Segments
-from .staged import Staged
+from .staged import INSERT, Staged
 
 #: Up to this size a buffer lives in the database.
 SMALL_BYTES = 8192
@@ -37,20 +34,17 @@ PIECE_BYTES = 1 << 20
 MAPPED_AT_MOST = 256
 #: From this size on hashing and writing go on at the same time.
 MEANWHILE_BYTES = 8 << 20
-#: The use of a file is noted (as its access time) if it was last noted so long ago.
-USE_GRAIN_SECONDS = 60.0
 #: How often a file may change under our hands before we give up.
 TRIES_WHILE_CHANGING = 5
 
 SELECT = "SELECT content FROM buffers WHERE checksum = ?"
-INSERT = "INSERT OR IGNORE INTO buffers (checksum, content) VALUES (?, ?)"
 EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
-#: Called with a number of bytes that were copied.
-Advance = Callable[[int], None]
-
 EXIST = "SELECT lower(hex(checksum)) FROM buffers WHERE checksum IN (SELECT unhex(value) FROM json_each(?))"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
+
+#: Called with a number of bytes that were copied.
+Advance = Callable[[int], None]
 
 
 class BufferStore:
@@ -66,13 +60,12 @@ class BufferStore:
         segments: Segments | None = None,
         read_only: bool = False,
     ) -> None:
-        self._read_only = read_only
         self.directory = directory
         self.digest = digest
         self._database = database
-        self._durable = durable
         self._segments = segments
-        self._verified: set[tuple[str, int, int, int]] = set()
+        self._durable = durable
+        self._files = BufferFiles(directory, digest, durable=durable, read_only=read_only)
         self._mapped: WeakSet[mmap.mmap] = WeakSet()
         #: told of every number of bytes that is copied in, for people to see
         self.advance: Advance | None = None
@@ -87,13 +80,9 @@ class BufferStore:
         """
         if self._database.row(EXISTS, (bytes.fromhex(checksum),)) is not None:
             return True
-        path = self.path(checksum)
-        try:
-            status = os.stat(path)
-        except OSError:
-            return self._has_segment(checksum) or (self.fetch is not None and self.fetch(checksum))
-        self._note_use(path, status)
-        return True
+        if self._files.has(checksum) or self._has_segment(checksum):
+            return True
+        return self.fetch is not None and self.fetch(checksum)
 
     def holds(self, checksum: str) -> bool:
         """The same for whom will not use it: nothing is noted, nothing is brought from elsewhere."""
@@ -124,7 +113,7 @@ class BufferStore:
 
     def path(self, checksum: str) -> str:
         """Where the file of a large buffer lies (or would lie)."""
-        return f"{self.directory}/{checksum[:2]}/{checksum}"
+        return self._files.path(checksum)
 
     # -- reading ----------------------------------------------------------------------------
     def read(self, checksum: str) -> bytes:
@@ -168,21 +157,12 @@ class BufferStore:
             segment = self._segments.open(checksum)
             if segment is not None:
                 return segment
-        path = self.path(checksum)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if self.fetch is None or not self.fetch(checksum):
-                raise self._missing(checksum) from None
+        descriptor = self._files.open(checksum)
+        if descriptor is not None:
+            return descriptor
+        if self.fetch is not None and self.fetch(checksum):
             return self._open_again(checksum)
-        try:
-            self._verify(checksum, path, descriptor)
-            self._note_use(descriptor, os.fstat(descriptor))
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        raise self._files.missing(checksum)
 
     def copy_to(self, checksum: str, path: str, mode: int = 0o666, *, directory: int | None = None) -> None:
         """Write the bytes to a new file (FileExistsError if there is one), as cheaply as is safe.
@@ -219,11 +199,10 @@ class BufferStore:
         size = sum(memoryview(part).nbytes for part in parts)
         if size <= SMALL_BYTES:
             staged.small[checksum] = b"".join(parts)
-        elif not self._is_verified(checksum) and not self._keep_in_memory(checksum, parts, size):
-            temporary = self._new_path()
+        elif not self._files.has_good(checksum) and not self._keep_in_memory(checksum, parts, size):
+            temporary = self._files.new_path()
             write_new_file(temporary, parts)
-            self._publish(temporary, checksum)
-            self._trust(checksum)
+            self._files.publish(temporary, checksum, trusted=True)
 
     def stage_parts(self, parts: Sequence[Part], staged: Staged) -> str:
         """Keep bytes in several parts; many of them are hashed while they are written."""
@@ -237,20 +216,19 @@ class BufferStore:
         hashed = Meanwhile(lambda: self.digest.of_parts(parts))
         if self._segments is not None and (written := self._segments.write_unnamed(parts, self._room(size))):
             return self._segments.name(written, hashed.result())
-        temporary = self._new_path()
+        temporary = self._files.new_path()
         write_new_file(temporary, parts)
         checksum = hashed.result()
-        self._publish(temporary, checksum)
-        self._trust(checksum)
+        self._files.publish(temporary, checksum, trusted=True)
         return checksum
 
     def take(self, path: str, checksum: str) -> None:
         """Put a file of ours that is known to have this checksum in place."""
-        self._publish(path, checksum)
+        self._files.publish(path, checksum)
 
     def copy_in(self, source: int, checksum: str) -> bool:
         """Keep a copy of an open file that has this checksum; False if what was copied has another one."""
-        temporary, descriptor = self._new_file()
+        temporary, descriptor = self._files.new_file()
         try:
             try:
                 copy_descriptor(source, descriptor, os.fstat(source).st_size)
@@ -258,8 +236,7 @@ class BufferStore:
                     return False
             finally:
                 os.close(descriptor)
-            self._publish(temporary, checksum)
-            self._trust(checksum)
+            self._files.publish(temporary, checksum, trusted=True)
             return True
         finally:
             with suppress(FileNotFoundError):
@@ -277,8 +254,7 @@ class BufferStore:
     def remove_within(self, connection: Any, checksum: str) -> None:
         """The same inside the caller's transaction. A file is gone even if that comes to nothing."""
         self.drop(checksum)
-        with suppress(FileNotFoundError):
-            os.unlink(self.path(checksum))
+        self._files.remove(checksum)
         connection.execute(DELETE, (bytes.fromhex(checksum),))
 
     def drop(self, checksum: str) -> None:
@@ -317,7 +293,7 @@ class BufferStore:
 
     def stage_pieces(self, pieces: Iterable[bytes], staged: Staged) -> str:
         """Keep bytes that come piece by piece."""
-        temporary, descriptor = self._new_file()
+        temporary, descriptor = self._files.new_file()
         try:
             try:
                 for part in pieces:
@@ -346,7 +322,7 @@ class BufferStore:
         finally:
             os.close(descriptor)
         os.chmod(path, 0o600)
-        self._publish(path, checksum)
+        self._files.publish(path, checksum)
         return checksum
 
     # -- inside -----------------------------------------------------------------------------
@@ -357,22 +333,12 @@ class BufferStore:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         content = self._read_small(checksum)
         if content is None:
-            raise self._missing(checksum)
-        temporary, descriptor = self._new_file()
+            raise self._files.missing(checksum)
+        temporary, descriptor = self._files.new_file()
         os.unlink(temporary)
         write_all(descriptor, content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
-
-    def _note_use(self, file: str | int, status: os.stat_result) -> None:
-        """Tell the collector that somebody needs this; the time of the last change stays, `_verified` knows it.
-
-        A file with further names is somebody's download: its status is known to other caches, and it is not evicted.
-        """
-        now = time.time()
-        if now - status.st_atime > USE_GRAIN_SECONDS and status.st_nlink == 1 and not self._read_only:
-            with suppress(OSError):
-                os.utime(file, ns=(int(now * 1e9), status.st_mtime_ns))
 
     def _read_small(self, checksum: str) -> bytes | None:
         row = self._database.row(SELECT, (bytes.fromhex(checksum),))
@@ -380,11 +346,11 @@ class BufferStore:
             return None
         content = bytes(row[0])
         if self.digest.of(content) != checksum:
-            if self._read_only:
-                raise self._missing(checksum)
+            if self._files.read_only:
+                raise self._files.missing(checksum)
             with self._database.transaction() as connection:
                 connection.execute(DELETE, (bytes.fromhex(checksum),))
-            raise self._corrupt(checksum, self._set_aside_bytes(checksum, content))
+            raise self._files.corrupt(checksum, self._files.set_aside(checksum, content))
         return content
 
     def _copy_in(self, path: str, staged: Staged, advance: Advance | None = None) -> str:
@@ -397,7 +363,7 @@ class BufferStore:
                 with os.fdopen(os.dup(source), "rb") as file:
                     return self.stage(file.read(), staged)
             # The copy is hashed, not the original: what is kept is what was named, whatever happens meanwhile.
-            temporary, descriptor = self._new_file()
+            temporary, descriptor = self._files.new_file()
             try:
                 if size < MEANWHILE_BYTES:
                     copy_descriptor(source, descriptor, size)
@@ -415,15 +381,8 @@ class BufferStore:
                 os.close(descriptor)
         finally:
             os.close(source)
-        self._publish(temporary, checksum)
+        self._files.publish(temporary, checksum)
         return checksum
-
-    def _new_path(self) -> str:
-        return f"{self.directory}/.new/{unique_name()}"
-
-    def _new_file(self) -> tuple[str, int]:
-        path = self._new_path()
-        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def _has_segment(self, checksum: str) -> bool:
         return self._segments is not None and self._segments.has(checksum)
@@ -448,7 +407,7 @@ class BufferStore:
         if segment is None or self._segments is None:
             return
         try:
-            temporary, descriptor = self._new_file()
+            temporary, descriptor = self._files.new_file()
             try:
                 copy_descriptor(segment, descriptor, os.fstat(segment).st_size)
             except BaseException:
@@ -456,83 +415,7 @@ class BufferStore:
                 raise
             finally:
                 os.close(descriptor)
-            self._publish(temporary, checksum)
+            self._files.publish(temporary, checksum)
         finally:
             os.close(segment)
         self._segments.remove(checksum)
-
-    def _is_verified(self, checksum: str) -> bool:
-        """Whether this process has seen the file to be good, as it is now; and relies on that."""
-        path = self.path(checksum)
-        try:
-            status = os.stat(path)
-        except FileNotFoundError:
-            return False
-        if self._key(checksum, status) not in self._verified:
-            return False
-        self._note_use(path, status)
-        return True
-
-    def _trust(self, checksum: str) -> None:
-        """We wrote the file ourselves just now."""
-        with suppress(FileNotFoundError):
-            self._verified.add(self._key(checksum, os.stat(self.path(checksum))))
-
-    @staticmethod
-    def _key(checksum: str, status: os.stat_result) -> tuple[str, int, int, int]:
-        return checksum, status.st_ino, status.st_size, status.st_mtime_ns
-
-    def _publish(self, temporary: str, checksum: str) -> None:
-        """Put a good file in place, also of one that is there: that one may be damaged."""
-        path = self.path(checksum)
-        if self._durable:
-            _sync(temporary)
-        try:
-            os.rename(temporary, path)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.rename(temporary, path)
-        if self._durable:
-            _sync(os.path.dirname(path))
-
-    def _verify(self, checksum: str, path: str, descriptor: int) -> None:
-        """Hash a file once per process and status; a damaged one is set aside."""
-        key = self._key(checksum, os.fstat(descriptor))
-        if key in self._verified:
-            return
-        if self.digest.of_descriptor(descriptor) != checksum:
-            raise self._corrupt(checksum, self._set_aside(checksum, path))
-        self._verified.add(key)
-
-    def _set_aside(self, checksum: str, path: str) -> str:
-        if self._read_only:
-            raise self._missing(checksum)
-        place = f"{self.directory}/.damaged/{checksum}-{unique_name()}"
-        with suppress(FileNotFoundError):
-            os.rename(path, place)
-        return place
-
-    def _set_aside_bytes(self, checksum: str, content: bytes) -> str:
-        place = f"{self.directory}/.damaged/{checksum}-{unique_name()}"
-        with open(place, "xb") as file:
-            file.write(content)
-        return place
-
-    def _missing(self, checksum: str) -> BufferMissing:
-        return BufferMissing(
-            checksum, f"no buffer {checksum} in the store (digest {self.digest.name}) at {self.directory}"
-        )
-
-    def _corrupt(self, checksum: str, place: str) -> BufferCorrupt:
-        return BufferCorrupt(
-            checksum,
-            f"buffer {checksum} was damaged on disk; it was set aside as {place}, submit its job again",
-        )
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
