@@ -10,11 +10,11 @@ from .states import IS_LIVE, LIVE, RequestState, among
 #: So many of each kind.
 AT_MOST = 50
 
-_columns = "SELECT requests.id, requests.state, requests.command, jobs.checksum FROM requests"
-_jobs = "LEFT JOIN jobs ON jobs.id = requests.job_id"
-NEWEST_LIVE = f"""{_columns} {_jobs} WHERE requests.id IN
+_WITH_JOB = """requests.id, requests.state, requests.command, jobs.checksum FROM requests
+    LEFT JOIN jobs ON jobs.id = requests.job_id"""
+NEWEST_LIVE = f"""SELECT {_WITH_JOB} WHERE requests.id IN
     (SELECT id FROM requests WHERE {among(*LIVE)} AND {IS_LIVE} ORDER BY id DESC LIMIT {AT_MOST})"""
-NEWEST = f"""{_columns} {_jobs} WHERE requests.id IN (SELECT id FROM requests ORDER BY id DESC LIMIT {AT_MOST})"""
+NEWEST = f"""SELECT {_WITH_JOB} WHERE requests.id IN (SELECT id FROM requests ORDER BY id DESC LIMIT {AT_MOST})"""
 WITH_CHECKSUM = f"""SELECT MAX(requests.id), requests.state, requests.command, jobs.checksum FROM jobs
     JOIN requests ON requests.job_id = jobs.id WHERE jobs.checksum >= ? AND jobs.checksum < ?
     GROUP BY jobs.id LIMIT {AT_MOST}"""
