@@ -87,7 +87,7 @@ class Dashboard:
         if self._is_stopping:
             self._is_stopping = False
             with self._terminal.left():
-                os.kill(os.getpid(), signal.SIGSTOP)
+                signal.raise_signal(signal.SIGSTOP)
             self._pace.hurry()
 
     def _fetch(self) -> None:

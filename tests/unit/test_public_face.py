@@ -87,6 +87,7 @@ INTERNAL = {
         "is_settled",
         "keep_contents",
         "look_up",
+        "options",
         "put_back",
         "result",
         "settle",
