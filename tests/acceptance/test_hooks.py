@@ -67,6 +67,7 @@ def test_a_hook_knows_what_it_is_about(shop: Shop) -> None:
         "OUTPUTS": f"{shop.dir}/a b.txt",
         "PROJECT": "p",
         "STAGE": "s",
+        "HOOK": "on_finish",
     }
 
 
