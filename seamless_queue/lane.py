@@ -218,9 +218,9 @@ class Lane:
                         submissions.take_over(connection, request_id, self.number)
 
     def is_left_to_us(self, ticket: Ticket) -> bool:
-        """Whether nobody runs a ticket's job, or is about to."""
+        """Whether nobody runs a ticket's job, so that it can be run here."""
         with self.lock:
-            return bool(ticket.job_id and claims.free_among(self.store.database, self.number, [ticket.job_id]))
+            return bool(ticket.job_id and claims.is_ready(self.store.database, self.number, ticket.job_id))
 
     def look(self, tickets: Iterable[Ticket] | None = None) -> list[Ticket]:
         """Ask the database what has become of these, or all; those that have ended."""
@@ -264,6 +264,14 @@ class Lane:
             self.clerk.handle(consequences)
         return True
 
+    def forget(self, ticket: Ticket) -> None:
+        """Nobody waits for a ticket any more that has not ended: the next who wants its job gets one of his own."""
+        with self.lock:
+            if ticket.owner is None and not ticket.also and self._by_checksum.get(ticket.checksum or "") is ticket:
+                self._open.pop(ticket.request_id, None)
+                self._strangers.discard(ticket.request_id)
+                del self._by_checksum[ticket.checksum or ""]
+
     def abandon(self, why: str) -> list[Ticket]:
         """Nobody looks after the tickets that are left any more, though their jobs may go on; they end here."""
         with self.lock:
@@ -293,7 +301,7 @@ class Lane:
             if self._open.get(ticket.request_id) is not ticket:
                 # It has ended, or is of another store, with other numbers: its session was closed.
                 return None
-            self._give_back_unpublished()
+            self.give_back_unpublished()
             with self.store.database.transaction() as connection:
                 if not claims.claim_this(connection, self.worker_id, self.number, ticket.job_id):
                     self._strangers.add(ticket.request_id)
@@ -317,9 +325,11 @@ class Lane:
             self.clerk.handle(consequences)
         return finished, consequences
 
-    def _give_back_unpublished(self) -> None:
+    def give_back_unpublished(self) -> None:
         """What a full disk kept from being published: nobody else would ever take it from a session that lives."""
-        if self._unpublished:
+        with self.lock:
+            if not self._unpublished:
+                return
             with self.store.database.transaction() as connection:
                 for running in self._unpublished:
                     claims.give_back(connection, self.worker_id, running)

@@ -130,7 +130,11 @@ def _run(errand: Errand, maker: Maker) -> None:
     """Bring one maker to its end, and see whether it gave what it gave before."""
     lane, checksum = errand.host.lane, errand.checksum
     ticket = _submit(lane, maker, errand.parent)
-    _see_to_its_end(errand, ticket, maker)
+    try:
+        _see_to_its_end(errand, ticket, maker)
+    except BaseException:
+        lane.forget(ticket)
+        raise
     if ticket.result is None:
         raise SeamlessError(f"{checksum} was to be made again by job {maker.checksum}, which failed: {_why(ticket)}")
     with lane.lock:

@@ -110,4 +110,4 @@ def can_be_made(store: Store, functions: Functions, job: str, without: str) -> b
 
 
 def _missing(store: Store, needed: Iterable[str]) -> list[str]:
-    return [checksum for checksum in needed if not store.buffers.has(checksum)]
+    return [checksum for checksum in needed if not store.buffers.holds(checksum)]

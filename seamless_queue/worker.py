@@ -188,6 +188,7 @@ class Worker:
         session_id, following = self.configuration.session_id, list[Running]()
         reserved = list(self.reservations.job_ids)
         crashpoints.reached("before-publish")
+        self.lane.give_back_unpublished()
         try:
             with self.store.database.transaction() as connection:
                 outcomes, together = attempt.publish_all(connection, session_id, self.id, self.done)

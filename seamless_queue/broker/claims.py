@@ -36,6 +36,7 @@ CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {amon
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
 # A few of maybe very many: by their numbers, not by the index of all that are free.
 FREE_AMONG = f"SELECT id FROM jobs NOT INDEXED WHERE id IN (SELECT value FROM json_each(?)) AND lane = ? AND {_FREE}"
+IS_READY = f"SELECT 1 FROM jobs WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
@@ -116,6 +117,11 @@ def ready_count(database: Database, lane: int, at_most: int) -> int:
 def free_among(database: Database, lane: int, job_ids: list[int]) -> list[int]:
     """Which of these jobs are free to be claimed in the lane."""
     return [row[0] for row in database.rows(FREE_AMONG, (str(job_ids), lane))] if job_ids else []
+
+
+def is_ready(database: Database, lane: int, job_id: int) -> bool:
+    """Whether `claim_this` would get the job: whatever it demands, and whoever has only reserved it."""
+    return database.row(IS_READY, (job_id, lane)) is not None
 
 
 def any_reserved(database: Database, lane: int) -> bool:

@@ -98,6 +98,31 @@ def test_queue_pauses_and_goes_on(shop: Shop, full_store: SmallDisk) -> None:
     assert list((disk.seen / "store" / "buffers" / ".new").iterdir()) == []
 
 
+def test_what_is_made_again_meets_it(shop: Shop, full_store: SmallDisk) -> None:
+    """Neither the job that needs it nor its maker is charged, and nobody waits for an outcome that could not be told."""
+    disk, large = full_store, "yes 0123456789 | head -100000"
+    shop.let("maker")
+    words = (*shop.held("maker"), "--scratch", "-cp", "a.txt", "-c", f"{large} > a.txt; true")
+    assert disk.call("seamless-run", *words).status == 0
+    for name in ("maker", "maker.runs"):
+        (shop.gates / name).unlink()
+    for number in (1, 2):
+        needs = ("-cp", f"b{number}.txt", "-c", f"head -n {number} a.txt > b{number}.txt")
+        assert disk.call("seamless-run", "--qsubmit", *needs).status == 0
+    server = disk.start_server()
+    shop.runs("maker")
+    disk.fill()
+    shop.let("maker")
+    server.says("paused: the disk of the store is full")
+    disk.free()
+    server.says("resumed")
+    assert disk.call("seamless-queue-finish").status == 0
+    assert server.wait().status == 0
+    assert (shop.read("b1.txt"), shop.read("b2.txt")) == ("0123456789\n", "0123456789\n" * 2)
+    assert list((disk.seen / "store" / "work").iterdir()) == []
+    assert list((disk.seen / "store" / "buffers" / ".new").iterdir()) == []
+
+
 def test_submit_and_inline_run(shop: Shop, full_store: SmallDisk) -> None:
     """Refused in one line; afterwards all is as it was."""
     disk = full_store

@@ -212,6 +212,35 @@ def test_an_outcome_that_meets_a_full_disk_is_not_lost_for_good(
     assert caller.attempts(ticket)[-1] is Outcome.DONE
 
 
+def test_it_does_not_wait_for_the_next_job_to_be_given_back(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker may wait for it."""
+    ticket = caller.start("echo")
+    with monkeypatch.context() as patch:
+        patch.setattr(Staged, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            caller.run(ticket)
+    assert ticket.job_id is not None
+    assert not caller.lane.is_left_to_us(ticket)
+    caller.lane.give_back_unpublished()
+    assert caller.lane.is_left_to_us(ticket)
+
+
+def test_a_ticket_that_nobody_waits_for_is_not_shared(caller: Caller, opened: Callable[..., Store]) -> None:
+    """Its job may end, and be wanted again, before anybody looks."""
+    desk = Desk(opened())
+    other = desk.new_worker(caller.session.id)
+    ticket = caller.start("echo")
+    caller.lane.forget(ticket)
+    desk.done(desk.take(other, lane=caller.lane.number), worker=other)
+    (again,) = caller.submit(caller.script("echo"))
+    assert again is not ticket
+    assert again.done
+    shared = caller.start("nest", "shared", children=[])
+    shared.owner = object()
+    caller.lane.forget(shared)
+    assert caller.start("nest", "shared", children=[]) is shared
+
+
 # -- nesting -------------------------------------------------------------------------------------
 def test_a_job_runs_what_it_asks_for_in_its_own_thread(caller: Caller) -> None:
     inner = caller.script("nest", "inner", children=[caller.script("echo")])
@@ -429,6 +458,15 @@ def test_which_jobs_are_free(desk: Desk) -> None:
     desk.cancel(4)
     assert claims.free_among(desk.store.database, 7, [*jobs, elsewhere, 99]) == jobs[:1]
     assert claims.free_among(desk.store.database, 7, []) == []
+    # Whoever waits for one may take it from whoever has only reserved it, and whatever it demands.
+    execute(desk, "UPDATE jobs SET resources = '{\"cpus\": 2}' WHERE id = ?", jobs[0])
+    found = [job for job in (*jobs, elsewhere, 99) if claims.is_ready(desk.store.database, 7, job)]
+    assert found == jobs[:2]
+
+
+def execute(desk: Desk, statement: str, *parameters: object) -> None:
+    with desk.store.database.transaction() as connection:
+        connection.execute(statement, parameters)
 
 
 def test_the_ends_of_requests(desk: Desk) -> None:
