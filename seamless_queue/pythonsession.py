@@ -450,8 +450,8 @@ class PythonSession:
                 private.remove(self.store.path)
 
     def _collect(self) -> None:
-        """See to it that the store stays below its cap."""
-        if marker.is_due(self.store.path):
+        """See to it that the store stays below its cap; not when Ctrl-C has ended the program, which is to leave now."""
+        if marker.is_due(self.store.path) and getattr(sys, "last_type", None) is not KeyboardInterrupt:
             from .care import collect
 
             collect.automatically(self.store, self.lane.functions, self._settings.max_size)
