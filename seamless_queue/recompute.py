@@ -12,6 +12,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import crashpoints
 from .broker import claims, evictions, reports, submissions
 from .broker.evictions import Maker
 from .broker.records import Identity, NewRequest
@@ -46,6 +47,7 @@ def execute(store: Store, functions: Functions, running: Running, host: Host, st
                     make(host, checksum, running)
             except Unwanted:
                 return Finished(Outcome.CANCELED, error="canceled")
+            crashpoints.reached("made-again")
             made.update(missing)
 
 
