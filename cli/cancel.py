@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .entry import CONTEXT, debug_option, program, say, store_option, version_option
+from .entry import CONTEXT, debug_option, program, say, store_option, version_option, with_names
 
 if TYPE_CHECKING:
     from seamless_queue.broker.cancellations import Wanted
@@ -30,7 +30,7 @@ _PREFIX = re.compile(rf"[0-9a-f]{{{LEAST_PREFIX},63}}")
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("targets", metavar="CHECKSUM|REQUEST...", nargs=-1, required=True)
+@click.argument("targets", metavar="CHECKSUM|REQUEST...", nargs=-1, required=True, callback=with_names)
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell what was canceled.")
 @store_option
 @debug_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .entry import CONTEXT, debug_option, program, store_option, version_option
+from .entry import CONTEXT, debug_option, program, store_option, version_option, with_names
 from .filechoice import wished_digest_option
 
 EPILOG = """\b
@@ -17,7 +17,7 @@ NAME = "seamless-checksum"
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", callback=with_names)
 @store_option
 @wished_digest_option
 @debug_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .entry import CONTEXT, debug_option, program, store_option, version_option
+from .entry import CONTEXT, debug_option, program, store_option, version_option, with_names
 from .filechoice import wished_digest_option
 
 EPILOG = """\b
@@ -15,7 +15,7 @@ NAME = "seamless-checksum-index"
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("directories", nargs=-1, required=True, metavar="DIR...")
+@click.argument("directories", nargs=-1, required=True, metavar="DIR...", callback=with_names)
 @store_option
 @wished_digest_option
 @debug_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option
+from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option, with_names
 from .filechoice import confirmation_options, quiet_option, verbose_option
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Options:
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("words", nargs=-1, metavar="FILE|CHECKSUM...")
+@click.argument("words", nargs=-1, metavar="FILE|CHECKSUM...", callback=with_names)
 @confirmation_options
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE (a single file or directory).")
 @click.option("--stdout", is_flag=True, help="Write the bytes to standard output.")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from seamless_queue.errors import Interrupted, SeamlessError
-from seamless_queue.filesystems import is_disk_full
+from seamless_queue.filesystems import is_disk_full, is_temporary
 
 #: Exit status after Ctrl-C or SIGTERM.
 INTERRUPTED = 130
@@ -38,6 +38,13 @@ digest_option = click.option(
 )
 durable_option = click.option("--durable", is_flag=True, help="Survive power loss too: fsync what is acknowledged.")
 version_option = click.version_option(package_name="seamless-queue", message="%(package)s %(version)s")
+
+
+def with_names(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """A callback for arguments: an empty one is an unset variable more often than a wish, and never a path."""
+    if "" in value:
+        raise click.UsageError("a name is empty; is a variable not set?")
+    return value
 
 
 def program(command: click.Command, name: str) -> Callable[[], None]:
@@ -102,12 +109,28 @@ def _nobody_reads() -> int:
 
 def _in_words(exc: Exception) -> str:
     if is_disk_full(exc):
-        return f"the disk is full: {exc}; nothing was submitted, free some space and try again"
+        return f"the disk is full: {exc}; free some space and try again"
     if isinstance(exc, SeamlessError):
         return str(exc)
     if isinstance(exc, OSError) and exc.filename is not None:
-        return f"{os.fsdecode(exc.filename)}: {exc.strerror}"
+        return f"{_place_of(os.fsdecode(exc.filename))}: {exc.strerror}"
+    if isinstance(exc, FileNotFoundError) and not _is_somewhere():
+        return "the current directory is not there any more; change to one that is"
     return f"{type(exc).__name__}: {exc} (run with --debug for the traceback)"
+
+
+def _place_of(path: str) -> str:
+    """What people know: of a temporary name, the directory where a file could not be made."""
+    directory, name = os.path.split(path)
+    return f"cannot write in {directory or '.'}" if is_temporary(name) else path
+
+
+def _is_somewhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _complain(name: str, message: str, status: int) -> int:

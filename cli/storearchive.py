@@ -7,7 +7,7 @@ import time
 
 import click
 
-from .entry import CONTEXT, debug_option, digest_option, store_option
+from .entry import CONTEXT, debug_option, digest_option, store_option, with_names
 from .storeopening import configured, opened, plural, quiet_option
 
 EXPORT_EPILOG = """\b
@@ -26,7 +26,7 @@ Examples:
 
 @click.command("export", context_settings=CONTEXT, epilog=EXPORT_EPILOG)
 @click.argument("archive", type=click.Path(dir_okay=False))
-@click.argument("things", nargs=-1, metavar="[JOB|FILE]...")
+@click.argument("things", nargs=-1, metavar="[JOB|FILE]...", callback=with_names)
 @click.option("--project", metavar="NAME", help="Results that were asked for under this label.")
 @click.option("--stage", metavar="NAME", help="Results that were asked for under this label.")
 @click.option("--since", metavar="TIME", help="Results of the last 2h, 7d, …, or since a date such as 2026-11-22.")

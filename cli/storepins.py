@@ -6,7 +6,7 @@ import os
 
 import click
 
-from .entry import CONTEXT, debug_option, say, store_option
+from .entry import CONTEXT, debug_option, say, store_option, with_names
 from .storeopening import NAME, configured, opened, plural, quiet_option
 
 PIN_EPILOG = """\b
@@ -22,7 +22,7 @@ Examples:
 
 
 @click.command("pin", context_settings=CONTEXT, epilog=PIN_EPILOG)
-@click.argument("things", nargs=-1, required=True, metavar="PATH|CHECKSUM...")
+@click.argument("things", nargs=-1, required=True, metavar="PATH|CHECKSUM...", callback=with_names)
 @quiet_option
 @store_option
 @debug_option
@@ -42,7 +42,7 @@ def pin(things: tuple[str, ...], quiet: bool, store: str | None) -> int:
 
 
 @click.command("unpin", context_settings=CONTEXT, epilog=UNPIN_EPILOG)
-@click.argument("things", nargs=-1, required=True, metavar="PATH|CHECKSUM...")
+@click.argument("things", nargs=-1, required=True, metavar="PATH|CHECKSUM...", callback=with_names)
 @quiet_option
 @store_option
 @debug_option

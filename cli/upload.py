@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option
+from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option, with_names
 from .filechoice import confirmation_options, quiet_option, verbose_option
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _spelled(name: str) -> str:
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...", callback=with_names)
 @confirmation_options
 @click.option(
     "-m", "--move", is_flag=True, help="Remove each original when its bytes are safe and its sidecar written."

@@ -46,6 +46,11 @@ def unique_name() -> str:
     return f"{os.getpid()}-{next(_unique)}"
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that is being written, to be renamed."""
+    return name.startswith(".seamless-") and name.endswith(".tmp")
+
+
 def type_of(path: str, mountinfo: str = "/proc/self/mountinfo") -> str | None:
     """The file system type that holds `path` (proc(5), mountinfo), None where that cannot be told."""
     device = os.stat(path).st_dev

@@ -147,10 +147,28 @@ def test_place_that_cannot_be_made(shop: Shop) -> None:
 
 def test_working_directory_is_gone(shop: Shop) -> None:
     """The working directory is gone: said so, not a riddle."""
-    place = shop.dir / "gone"
-    place.mkdir()
-    ended = shop.bash("cd gone; rmdir ../gone; seamless-run true")
-    refused(ended, 1, "directory")
+    for words in ("seamless-run true", "seamless-upload x", "seamless-store info"):
+        (shop.dir / "gone").mkdir()
+        ended = shop.bash(f"cd gone; rmdir ../gone; {words}")
+        refused(ended, 1, "the current directory is not there any more", name=words.split()[0])
+
+
+def test_an_empty_name_is_no_path(shop: Shop) -> None:
+    """It is an unset variable: neither the current directory nor the root."""
+    shop.good("true")
+    commands = ["upload", "download", "checksum", "checksum-file", "checksum-index", "cancel"]
+    care = ["store pin", "store unpin", "store export x.tar"]
+    for name in (*commands, *care):
+        words = f"seamless-{name}".split()
+        refused(shop.call(*words, ""), 2, "a name is empty", name=words[0])
+    assert shop.names() == set()
+
+
+def test_a_place_where_nothing_can_be_written_is_named_not_a_temporary_file(shop: Shop) -> None:
+    shop.good("true")
+    refused(shop.call("seamless-store", "export", "none/x.tar"), 1, "cannot write in none", name="seamless-store")
+    ended = shop.call("seamless-upload", "/proc/self/comm")
+    refused(ended, 1, "cannot write in /proc/self", name="seamless-upload")
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root to become somebody else")
