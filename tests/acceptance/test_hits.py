@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seamless_queue import recorder
+
 from .shop import COUNTED, Shop, until
 
 #: All bytes there are, with the awkward ones at the ends.
@@ -31,17 +33,29 @@ def test_replay(shop: Shop, to_stdout: str, to_stderr: str) -> None:
 
 
 def test_replay_of_much(shop: Shop) -> None:
-    """100 MB on each stream; the counts are the shell's own."""
-    size = 100_000_000
+    """100 MB on standard output, which is the result; on standard error as much as is kept whole."""
+    size, kept = 100_000_000, 2 * recorder.KEPT_BYTES
     much = "yes {0}{0}{0}{0} | tr -d '\\n' | head -c {1}".format
-    words = (*COUNTED, "-c", f"{much('x', size)} >&2; {much('y', size)}")
+    words = (*COUNTED, "-c", f"{much('x', kept)} >&2; {much('y', size)}")
     for _ in range(2):
         script = 'exec 3>&1; { "$@" | sha256sum >&3; exit ${PIPESTATUS[0]}; } 2>&1 | sha256sum; exit ${PIPESTATUS[0]}'
         ended = shop.call("bash", "-c", script, "bash", "seamless-run", *words)
         assert ended.status == 0
         digests = {line.split()[0].decode() for line in ended.out.splitlines()}
-        assert digests == {hashlib.sha256(letter * size).hexdigest() for letter in (b"x", b"y")}
+        assert digests == {hashlib.sha256(b"x" * kept).hexdigest(), hashlib.sha256(b"y" * size).hexdigest()}
     assert shop.executions == 1
+
+
+def test_replay_of_too_much(shop: Shop) -> None:
+    """Of messages beyond that a hit shows both ends, and says what is missing; the run itself shows all."""
+    size = 3 * recorder.KEPT_BYTES
+    words = ("-c", f"yes xxxx | tr -d '\\n' | head -c {size} >&2; echo y")
+    assert len(shop.good(*words).err) == size
+    again = shop.good(*words)
+    head, tail = again.err[: recorder.KEPT_BYTES // 2], again.err[-recorder.KEPT_BYTES // 2 :]
+    assert (again.out, set(head), set(tail)) == (b"y\n", {"x"}, {"x"})
+    assert len(again.err) < size
+    assert "left out" in again.err
 
 
 def test_streams_are_shown_while_the_command_runs(shop: Shop) -> None:

@@ -240,8 +240,8 @@ loud.direct_print = True
 loud(4).run()
 """
     lines = run_script(shop, text, err=None).splitlines()
-    # As in a script whose output goes to a file: what Python prints is written later than what others write.
-    said = "'raw\\nchild\\nhello\\nxxx\\nerror\\n'"
+    # Line by line as it is printed, standard error after standard output.
+    said = "'hello\\nraw\\nchild\\nxxx\\nerror\\n'"
     assert lines[0] == "True True"
     assert lines[1] == f"{said} '' 3 {said}"
     assert lines[2] == "True True True True"
