@@ -30,8 +30,7 @@ stress: $(INSTALLED) ## The long tests: workers and servers are killed at random
 
 bench: $(INSTALLED) ## Measure speed, as ratios to other tools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/face.py
+	for part in run face files status care; do $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 clean: ## Remove everything that was made here, .venv and .demo too
 	rm -rf $(VENV) .demo .zipf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
