@@ -97,12 +97,15 @@ def import_(archive: str, dry_run: bool, quiet: bool, store: str | None, digest:
     """
     from seamless_queue.care import archive as archives
     from seamless_queue.care.sizes import readable
+    from seamless_queue.store import exists
 
     found = configured(store)
     if digest is not None:
         found = found._replace(digest=digest)
     if not os.path.exists(archive):
         raise click.UsageError(f"{archive} does not exist")
+    if found.digest is None and not exists(found):
+        found = found._replace(digest=archives.digest_of(archive))
     with opened(found, make=True) as it:
         unpacked = archives.unpack(it, archive)
         try:

@@ -104,4 +104,9 @@ def lines(done: Collected, dry: bool) -> list[str]:
             found.append(f"{would}removed: {plural(heap.number, title)}, {readable(heap.bytes)}")
     limit = "no cap" if done.cap.bytes is None else f"cap {readable(done.cap.bytes)} ({done.cap.why})"
     found.append(f"{readable(done.freed)} {would}freed of {readable(done.used)}; {limit}")
+    if done.cap.bytes is not None and done.used - done.freed > done.cap.bytes:
+        found.append(
+            "above the cap all the same: inputs, what is pinned, needed or beside its sidecar, and what was used "
+            "lately (see --older-than)"
+        )
     return found

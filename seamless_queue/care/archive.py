@@ -24,7 +24,7 @@ from contextlib import ExitStack, suppress
 from typing import IO, Any, NamedTuple, TypeVar
 
 from ..buffers import SMALL_BYTES
-from ..digest import Digest
+from ..digest import DIGESTS, Digest
 from ..errors import SeamlessError
 from ..filesystems import is_disk_full, unique_name
 from ..store import Store
@@ -217,6 +217,16 @@ def unpack(store: Store, path: str) -> Unpacked:
             raise BadArchive(f"{path} is no archive, or is cut off or damaged ({exc}); nothing was imported") from exc
         raise
     return unpacked
+
+
+def digest_of(path: str) -> str | None:
+    """The digest of an archive, which a store that is made for it is to have; None if nobody can tell."""
+    try:
+        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            name = _json(path, tar, next(iter(tar)), HEADER)["digest"]
+            return name if name in DIGESTS else None
+    except Exception:  # `unpack` says what is wrong with it
+        return None
 
 
 def _is_garbled(exc: BaseException) -> bool:

@@ -149,6 +149,18 @@ def test_an_archive_with_another_digest_is_refused(shop: Shop) -> None:
     assert "has digest blake3" in error
 
 
+def test_a_store_that_is_made_for_an_archive_has_its_digest(shop: Shop) -> None:
+    shop.env["SEAMLESS_DIGEST"] = "sha256"
+    elsewhere(shop, "first")
+    shop.good("echo", "1")
+    archive = str(shop.top / "a.tar.zst")
+    care(shop, "export", archive)
+    del shop.env["SEAMLESS_DIGEST"]
+    elsewhere(shop)
+    assert b"1 job imported" in care(shop, "import", archive).out
+    assert shop.run("--verbose", "echo", "1").err.endswith("answered from the store\n")
+
+
 def test_a_dry_run_imports_nothing(shop: Shop) -> None:
     shop.good("echo", "1")
     archive = str(shop.top / "a.tar")

@@ -201,6 +201,34 @@ def test_a_file_that_was_changed_since_and_one_of_ones_own(shop: Shop) -> None:
     assert compared(shop, "o.txt")[1] == ["never_run"], "its .CHECKSUM stands for it"
 
 
+def test_a_file_whose_inputs_were_changed_since(shop: Shop) -> None:
+    """Whoever asks for a file wants to know whether it is up to date; empty directories are no part of an input."""
+    shop.write("in/a.txt", "1\n")
+    (shop.dir / "in" / "empty").mkdir()
+    shop.write("b.txt", "1\n")
+    shop.good("-ms", "-c", "cat in/a.txt b.txt > o.txt")
+    shop.good("-i", "in", "-c", "cat b.txt in/* > p.txt")
+    for name in ("o.txt", "p.txt"):
+        assert compared(shop, name)[1] == ["never_run"]
+    shop.write("a.txt", "another file than in/a.txt, which is a.txt inside\n")
+    assert compared(shop, "o.txt")[1] == ["never_run"]
+    shop.write("b.txt", "2\n")
+    assert compared(shop, "o.txt")[1] == ["never_run", "input_changed_since"]
+    assert "its input `b.txt` was changed since" in why(shop, "o.txt").out.decode()
+
+
+def test_what_gave_something_else_when_it_was_run_again(shop: Shop) -> None:
+    shop.good("--scratch", "-c", "date +%N > o.txt")
+    assert shop.call("seamless-fingertip", "o.txt.CHECKSUM").status == 1
+    assert compared(shop, "o.txt")[1] == ["never_run", "differed", "evicted", "former"]
+    assert "it is not reproducible" in why(shop, "o.txt").out.decode()
+
+
+def test_a_nearest_run_that_failed_has_written_nothing(shop: Shop) -> None:
+    assert shop.run("-c", "false > o.txt").status == 1
+    assert "(it was to write the same file, but it failed," in why(shop, "-c", "true > o.txt").out.decode()
+
+
 def test_directories_are_compared_file_by_file(shop: Shop) -> None:
     for name in ("x", "y", "z w"):
         shop.write(f"d/{name}", f"content of the file\n{name}\n")

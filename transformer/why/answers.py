@@ -18,6 +18,7 @@ from .. import keying
 from ..provenance import Parts
 from . import differences, failures, origins, surroundings, waiting
 from .contents import Contents
+from .differences import abbreviated
 from .nearest import Sought, nearest, telling
 from .values import Answer, Near, Reason, Verdict
 from .wanted import of_specification, parts_of
@@ -225,7 +226,17 @@ def _parent(store: Store, request: Request) -> list[Reason]:
 
 def _of_result(case: _Case, verdict: Verdict) -> list[Reason]:
     """What has become of the bytes since, and where they were made."""
-    return [*_bytes(case), *_elsewhere(case)]
+    return [*_differed(case), *_bytes(case), *_elsewhere(case)]
+
+
+def _differed(case: _Case) -> list[Reason]:
+    last = next((one for one in case.attempts if one.outcome is Outcome.DIFFERED and one.result is not None), None)
+    if last is None:
+        return []
+    former = (last.error or "").rpartition(" ")[2]
+    change = f"{abbreviated(former)} -> {abbreviated(last.result)}"
+    text = f"run again ({moment(last.finished)}), it gave another result ({change}): it is not reproducible"
+    return [Reason("differed", text)]
 
 
 def _bytes(case: _Case) -> list[Reason]:

@@ -84,9 +84,17 @@ def _inputs(contents: Contents, old: Parts, new: Parts) -> Iterator[Difference]:
             text = f"{_what(new)} `{former.name}` is called `{name}` now (same content)"
             yield Difference("input_renamed", text)
     for name, one in gone.items():
-        yield Difference("input_removed", f"{_what(new)} `{name}` ({abbreviated(one.checksum)}) is no input any more")
+        yield Difference("input_removed", f"{_what(new)} `{name}` ({_told(contents, one)}) is no {_what(new)} any more")
     for name, one in come.items():
-        yield Difference("input_added", f"{_what(new)} `{name}` ({abbreviated(one.checksum)}) is new")
+        yield Difference("input_added", f"{_what(new)} `{name}` ({_told(contents, one)}) is new")
+
+
+def _told(contents: Contents, one: Input) -> str:
+    """An input by its checksum, and by itself if it is short."""
+    content = contents.text(one.checksum or None, 4 * _SHOWN_CHARACTERS)
+    text = _compact(content) if content is not None else ""
+    is_short = 0 < len(text) <= _SHOWN_CHARACTERS and text.isprintable()
+    return f"{abbreviated(one.checksum)}, {text}" if is_short else abbreviated(one.checksum)
 
 
 def _input(contents: Contents, old: Input, new: Input, parts: Parts) -> Iterator[Difference]:

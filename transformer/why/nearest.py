@@ -117,6 +117,8 @@ def _near(contents: Contents, request: Request, sought: Sought, how: str) -> Nea
     attempt = telling(history.attempts(contents.store.database, request.job_id, _ATTEMPTS))
     if job is None or attempt is None:
         return None
+    if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+        how = how.replace("wrote", "was to write") + ", but it failed"
     return Near(request, job, attempt, how)
 
 

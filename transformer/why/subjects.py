@@ -28,6 +28,9 @@ _NUMBER = re.compile(r"#?[0-9]+")
 _SHOWN = 5
 #: So many of the newest requests are searched for a file that is only an input: of those that name it, of all others.
 _NAMING, _OTHERS = 200, 500
+#: So many inputs of a file's command are compared with what they are now.
+_LOOKED_AT = 200
+_ENDED_WELL = (Verdict.RAN, Verdict.HIT, Verdict.SHARED)
 
 
 def about(store: Store, word: str) -> Answer | None:
@@ -101,7 +104,7 @@ def _about_file(store: Store, path: str, word: str) -> Answer | None:
         writers = history.writers(store.database, os.fsencode(place), sys.maxsize, 1)
         if writers:
             answer = answers.about_request(store, writers[0], word)
-            notes = _notes(store, answer, writers[0], path, place, part)
+            notes = [*_notes(store, answer, writers[0], path, place, part), *_stale(store, answer, writers[0])]
             first = [note for note in notes if note.kind == "inside"]
             last = [note for note in notes if note.kind != "inside"]
             return answer._replace(reasons=(*first, *answer.reasons, *last))
@@ -118,9 +121,12 @@ def _notes(store: Store, answer: Answer, request: Request, path: str, place: str
     notes = []
     if part:
         notes.append(Reason("inside", f"it is inside of {place}, which request {request.id} writes"))
-    made = _made(store, answer, request, os.fsencode(place), part)
+    made, *former = _made(store, answer, request, os.fsencode(place), part)
     now = checksum_of(store, path)
-    if made is not None and now is not None and made != now:
+    if made is not None and now is not None and now in former:
+        text = f"the file is what an earlier run gave ({abbreviated(now)}); the last one gave {abbreviated(made)}"
+        notes.append(Reason("former", text))
+    elif made is not None and now is not None and made != now:
         change = content_change(Contents(store, Staged()), made, now)
         detail = f", {change}" if change else ""
         change = f"{abbreviated(made)} -> {abbreviated(now)}{detail}"
@@ -131,29 +137,58 @@ def _notes(store: Store, answer: Answer, request: Request, path: str, place: str
     return notes
 
 
-def _made(store: Store, answer: Answer, request: Request, place: bytes, part: str) -> str | None:
-    """The checksum with which a request has written a file."""
+def _stale(store: Store, answer: Answer, request: Request) -> list[Reason]:
+    """Which inputs of a command are not what they were, so that it would run again."""
+    if answer.verdict not in _ENDED_WELL:
+        return []
+    said = []
+    for one in answer.inputs[:_LOOKED_AT]:
+        # Under -ms and its like an input has another name inside than the one that was given.
+        if not one.path or one.checksum is None or f"/{one.name}" in request.command.replace("./", ""):
+            continue
+        now = checksum_of(store, os.path.join(os.fsdecode(request.directory), one.name), is_input=True)
+        if now is not None and now != one.checksum:
+            detail = content_change(Contents(store, Staged()), one.checksum, now)
+            change = f"{abbreviated(one.checksum)} -> {abbreviated(now)}{f', {detail}' if detail else ''}"
+            text = f"its input `{one.name}` was changed since ({change}): the same command is another job now"
+            said.append(Reason("input_changed_since", text))
+    return said
+
+
+def _made(store: Store, answer: Answer, request: Request, place: bytes, part: str) -> list[str | None]:
+    """The checksum with which a request has written a file, if that is known; then those that other runs gave."""
     job = answer.job
     if job is None or job.result is None or answer.verdict in (Verdict.WAITS, Verdict.RUNNING, Verdict.FAILED):
-        return None
+        return [None]
     names = [one.name for one in history.written_by(store.database, request.id) if one.path == place]
-    index = Contents(store, Staged()).value(job.result)
-    if not names or not isinstance(index, dict):
+    if not names:
+        return [None]
+    name = os.path.join(os.fsdecode(names[0]), part) if part else os.fsdecode(names[0])
+    others = {one.result for one in answer.attempts} - {None, job.result}
+    return [_part_of(store, result, name) for result in (job.result, *others)]
+
+
+def _part_of(store: Store, result: str | None, name: str) -> str | None:
+    index = Contents(store, Staged()).value(result or "")
+    if not isinstance(index, dict):
         return None
-    name = os.fsdecode(names[0])
-    found = directories.part_of(index, f"{name}/{part}" if part else name)
+    found = directories.part_of(index, name)
     if isinstance(found, str):
         return found
     return store.digest.of(plain.dump(found)) if found else None
 
 
-def checksum_of(store: Store, path: str) -> str | None:
-    """The checksum of a file or directory as it is now, or as its sidecar says; None if there is neither."""
+def checksum_of(store: Store, path: str, *, is_input: bool = False) -> str | None:
+    """The checksum of a file or directory as it is now, or as its sidecar says; None if there is neither.
+
+    `is_input`: as an input of a command, of which empty directories are no part.
+    """
     try:
         if os.path.isdir(path):
             found = directories.survey(path)
             checksums = (_hashed(store, one.path) for one in found if one.status is not None)
-            return store.digest.of(plain.dump(directories.index_of(found, checksums)))
+            index = directories.index_of(found, checksums)
+            return store.digest.of(plain.dump(directories.without_empty(index) if is_input else index))
         return _hashed(store, path) if os.path.isfile(path) else sidecars.read_checksum(path)
     except (OSError, SeamlessError):
         return None
