@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
 
 from seamless_queue.errors import SeamlessError
-from seamless_queue.filesystems import unique_name
+from seamless_queue.filesystems import write_atomically
 from seamless_queue.store import Store
 
 #: What a report tells of if nobody says since when.
@@ -37,7 +36,7 @@ def write(
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        _replace(path, content)
+        write_atomically(os.path.realpath(path), content)
 
 
 def made(
@@ -76,21 +75,3 @@ def _reject_unwritable(path: str) -> None:
         raise SeamlessError(f"the directory {directory} does not exist; make it, or write the report elsewhere")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise SeamlessError(f"the directory {directory} cannot be written to; write the report elsewhere")
-
-
-def _replace(path: str, content: bytes) -> None:
-    target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        # A pipe or a device is written to, not replaced.
-        with open(target, "wb") as file:
-            file.write(content)
-        return
-    temporary = os.path.join(os.path.dirname(target), f".{unique_name()}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from seamless_queue.broker import submissions
 from seamless_queue.broker.records import NewRequest, Submitted
 from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import write_atomically
 from seamless_queue.store import Store
 
 #: In whose name messages are.
@@ -35,18 +35,6 @@ def write_out(store: Store, checksum: str, descriptor: int) -> None:
 
 def write_file(store: Store, checksum: str, path: str) -> None:
     """Write a buffer to a file, in place of what was there, whole or not at all."""
-    from seamless_queue.filesystems import unique_name
-
     if os.path.isdir(path):
         raise SeamlessError(f"{path} is a directory; name a file")
-    temporary = os.path.join(os.path.dirname(path), f".seamless-{unique_name()}.tmp")
-    try:
-        store.buffers.copy_to(checksum, temporary)
-        os.replace(temporary, path)
-    except BaseException as exc:
-        with suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(exc, OSError) and exc.filename == temporary:
-            # Nobody has heard of the temporary name.
-            raise SeamlessError(f"{path} cannot be written: {exc.strerror}") from exc
-        raise
+    write_atomically(path, store.buffers.pieces(checksum))

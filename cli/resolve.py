@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 
 from .entry import CONTEXT, debug_option, digest_option, program, store_option, version_option
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 EPILOG = """\b
 Examples:
@@ -35,6 +29,7 @@ def command(checksum: str, output: str | None, store: str | None, digest: str | 
     Only what the store has is printed: seamless-fingertip makes again what it has not any more.
     """
     from seamless_queue import settings
+    from seamless_queue.filesystems import write_atomically
     from seamless_queue.signals import interrupting
 
     from .filechoice import meant, opened_if_there
@@ -43,31 +38,12 @@ def command(checksum: str, output: str | None, store: str | None, digest: str | 
     with interrupting(), opened_if_there(settings.load(store, digest)) as there:
         pieces = there.buffers.pieces(wanted)
         if output is not None:
-            _write(output, pieces)
+            write_atomically(output, pieces)
             return 0
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     return 0
-
-
-def _write(path: str, pieces: Iterable[bytes]) -> None:
-    from seamless_queue.filesystems import unique_name
-
-    if not os.path.isfile(path) and os.path.exists(path):
-        # A device, a pipe: nothing to rename to.
-        with open(path, "wb") as file:
-            file.writelines(pieces)
-        return
-    temporary = os.path.join(os.path.dirname(path), f".seamless-{unique_name()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.writelines(pieces)
-        os.rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 main = program(command, NAME)

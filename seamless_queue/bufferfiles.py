@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from .digest import Digest
 from .errors import BufferCorrupt, BufferMissing
-from .filesystems import unique_name
+from .filesystems import sync, unique_name
 
 NEW, DAMAGED = ".new", ".damaged"
 #: The use of a file is noted if it was last noted so long ago.
@@ -115,14 +115,14 @@ class BufferFiles:
         """
         path = self.path(checksum)
         if self._durable:
-            _sync(temporary)
+            sync(temporary)
         try:
             os.rename(temporary, path)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             os.rename(temporary, path)
         if self._durable:
-            _sync(os.path.dirname(path))
+            sync(os.path.dirname(path))
         if trusted:
             with suppress(FileNotFoundError):
                 self._verified.add(_key(checksum, os.stat(path)))
@@ -159,11 +159,3 @@ class BufferFiles:
 
 def _key(checksum: str, status: os.stat_result) -> tuple[str, int, int, int]:
     return checksum, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

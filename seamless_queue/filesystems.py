@@ -174,12 +174,20 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: str, data: bytes, *, durable: bool = False) -> None:
-    """Put `data` in place of `path`: readers see the old file or the new one, whole."""
+def write_atomically(path: str, data: bytes | Iterable[bytes], *, durable: bool = False) -> None:
+    """Put `data` (whole, or piece by piece) in place of `path`: readers see the old file or the new one, whole.
+
+    A pipe or a device is written to.
+    """
+    pieces = (data,) if isinstance(data, bytes) else data
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:
+            file.writelines(pieces)
+        return
     temporary = os.path.join(os.path.dirname(path), f".seamless-{unique_name()}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            file.writelines(pieces)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -188,3 +196,12 @@ def write_atomically(path: str, data: bytes, *, durable: bool = False) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def sync(path: str) -> None:
+    """See to it that a file or directory survives a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from seamless_queue import sidecars, statcache
 from seamless_queue.broker import uploads
 from seamless_queue.errors import SeamlessError
-from seamless_queue.filesystems import write_atomically
+from seamless_queue.filesystems import sync, write_atomically
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
@@ -241,15 +241,7 @@ class InStore:
         """Sync the files of large buffers; small ones are in the database, which is durable."""
         for checksum in checksums:
             with suppress(FileNotFoundError):
-                _sync(self.store.buffers.path(checksum))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+                sync(self.store.buffers.path(checksum))
 
 
 def _absolute(path: str) -> bytes:

@@ -98,7 +98,7 @@ def test_output_goes_to_a_file_whole(shop: Shop) -> None:
     ended = shop.call("seamless-fingertip", "a.txt.CHECKSUM", "--output", "none/x")
     assert (ended.status, ended.lines) == (
         1,
-        ["seamless-fingertip: error: none/x cannot be written: No such file or directory"],
+        ["seamless-fingertip: error: cannot write in none: No such file or directory"],
     )
 
 
