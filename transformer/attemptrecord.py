@@ -158,7 +158,7 @@ def _variables(context: Context) -> dict[str, Any]:
     if context.conda is not None:
         from .conda import prefix_of
 
-        prefix = prefix_of(context.conda)
+        prefix = prefix_of(context.conda, context.environment)
     fields: dict[str, Any] = {"variables": recorded(context.environment)}
     if context.metavariables:
         fields["metavariables"] = recorded(context.metavariables)

@@ -36,8 +36,11 @@ def named(environment: str) -> str:
     return environment
 
 
-def prefix_of(environment: str) -> str:
-    """Where an environment lies; NoConda if there is no conda, or no such environment."""
+def prefix_of(environment: str, variables: Mapping[str, str] = os.environ) -> str:
+    """Where an environment lies; NoConda if there is no conda, or no such environment.
+
+    `variables` say where conda is: those of whoever asked, which a queue server need not have.
+    """
     if environment.startswith("/"):
         if not _is_environment(environment):
             raise NoConda(
@@ -45,7 +48,7 @@ def prefix_of(environment: str) -> str:
                 f"conda create -p {environment}"
             )
         return environment
-    return _prefix_named(environment, _program(os.environ))
+    return _prefix_named(environment, _program(variables))
 
 
 def _is_environment(path: str) -> bool:
@@ -55,7 +58,9 @@ def _is_environment(path: str) -> bool:
 def _program(variables: Mapping[str, str]) -> str:
     from shutil import which
 
-    places = [variables.get(name) for name in _VARIABLES] + [which(name) for name in _PROGRAMS]
+    places = [variables.get(name) for name in _VARIABLES] + [
+        which(name, path=variables.get("PATH")) for name in _PROGRAMS
+    ]
     found = next((place for place in places if place and os.access(place, os.X_OK)), None)
     if found is None:
         raise NoConda(
@@ -95,7 +100,7 @@ def _environments(program: str) -> list[str]:
 
 def activate(environment: dict[bytes, bytes], name: str) -> None:
     """Make this the environment of a command that runs in a conda environment."""
-    prefix = prefix_of(name)
+    prefix = prefix_of(name, {os.fsdecode(key): os.fsdecode(value) for key, value in environment.items()})
     path = environment.get(b"PATH", os.defpath.encode())
     environment[b"PATH"] = os.fsencode(os.path.join(prefix, "bin")) + b":" + path
     environment[b"CONDA_PREFIX"] = os.fsencode(prefix)

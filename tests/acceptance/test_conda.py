@@ -58,6 +58,11 @@ def test_it_travels_with_a_queued_request(shop: Shop, conda: Path) -> None:
     shop.submit("--conda", "my env", "-c", "mytool > o.txt")
     shop.work_off()
     assert shop.read("o.txt") == "this is my tool\n"
+    # Conda is where the submitter has it; the server need not have it at all.
+    shop.submit("--conda", "my env", "-c", "mytool > p.txt")
+    shop.env["PATH"] = shop.env["PATH"].partition(":")[2]
+    shop.work_off()
+    assert shop.read("p.txt") == "this is my tool\n"
     shop.run("-c", "mytool 2 > o.txt")
     said = shop.call("seamless-why", "o.txt").out.decode()
     assert f"conda environment: {conda} -> (none)" in said
