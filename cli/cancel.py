@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -18,28 +19,28 @@ EPILOG = """\b
 Examples:
   seamless-cancel 12
   seamless-cancel 98ea6e4f21
+  seamless-cancel counts.txt
   seamless-cancel transformation.json.CHECKSUM
 """
 NAME = "seamless-cancel"
 #: Exit status where nothing was to be canceled.
 NOT_RUNNING = 2
-#: A shorter beginning of a checksum is taken for a slip.
-LEAST_PREFIX = 6
-_NUMBER = re.compile(r"#?([0-9]{1,18})")
-_PREFIX = re.compile(rf"[0-9a-f]{{{LEAST_PREFIX},63}}")
+#: What may be a number or a checksum, though of nothing that is here.
+_NUMBER = re.compile(r"#?[0-9]{1,18}")
+_CHECKSUM = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("targets", metavar="CHECKSUM|REQUEST...", nargs=-1, required=True, callback=with_names)
+@click.argument("targets", metavar="JOB...", nargs=-1, required=True, callback=with_names)
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell what was canceled.")
 @store_option
 @debug_option
 @version_option
 def command(targets: tuple[str, ...], quiet: bool, store: str | None) -> int:
-    """Cancel all requests for a transformation, or one request by its number, and kill what runs for them.
+    """Cancel all requests for a transformation, or one request, and kill what runs for them.
 
-    A transformation is named by its checksum, the beginning of it (as seamless-queue shows it), or a .CHECKSUM
-    file. What needs the files of a canceled request fails.
+    JOB is a request's number, the beginning of a transformation's checksum, a .CHECKSUM file that holds it, or a file
+    that a command writes. What needs the files of a canceled request fails.
 
     \b
     Exit status: 0 canceled; 2 there was nothing to cancel; 1 no such thing, or it could not be stopped.
@@ -59,19 +60,23 @@ def command(targets: tuple[str, ...], quiet: bool, store: str | None) -> int:
 
 
 def _find(store: Store, target: str) -> list[Wanted]:
-    from seamless_queue.broker import cancellations
+    """The requests that are meant and have not ended; NotFound for what can be no job."""
+    from seamless_queue.broker import cancellations, finding
 
-    from .named import checksum_named
+    try:
+        match = finding.the_one(store.database, target, os.getcwd())
+    except finding.NotFound:
+        if _NUMBER.fullmatch(target) or (_CHECKSUM.fullmatch(target) and not _begins_several(store, target)):
+            return []
+        raise
+    ids = finding.live_requests(store.database, match)
+    return [one for request_id in ids for one in cancellations.wanted_of_number(store.database, request_id)]
 
-    number, text = _NUMBER.fullmatch(target), target.lower()
-    if number is not None and len(target) < 64:
-        return cancellations.wanted_of_number(store.database, int(number[1]))
-    if _PREFIX.fullmatch(text):
-        jobs = cancellations.jobs_like(store.database, text)
-        if len(jobs) > 1:
-            raise click.UsageError(f"{target} is the beginning of several transformations: give more of its digits")
-        return cancellations.wanted_of_job(store.database, jobs[0]) if jobs else []
-    return cancellations.wanted_of_job(store.database, checksum_named(target))
+
+def _begins_several(store: Store, target: str) -> bool:
+    from seamless_queue.broker.finding import by_prefix
+
+    return len(by_prefix(store.database, target.lower())) > 1
 
 
 def _tell(canceled: Canceled, quiet: bool) -> int:

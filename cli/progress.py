@@ -231,4 +231,4 @@ def describe(state: Draining) -> str:
         (counts.queued - counts.running, "queued"),
         (counts.waiting, "waiting"),
     ]
-    return ", ".join(f"{count} {word}" for count, word in words if count > 0)
+    return ", ".join(f"{count} {word}" for count, word in words if count > 0) or "waits for the server and its hooks"

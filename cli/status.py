@@ -216,9 +216,9 @@ def _overview(store: Store, configured: Settings, options: Options, wanted: Filt
 
         _print_json(overview_fields(found, store.path, size, most))
     else:
-        from .statustext import snapshot
+        from .statustext import chosen, snapshot
 
-        _print(snapshot(found, store.path, size, most))
+        _print(snapshot(found, store.path, size, most, chosen(wanted)))
 
 
 def _lists(store: Store, options: Options, wanted: Filter) -> None:
@@ -266,8 +266,9 @@ def _job(store: Store, match: Match, options: Options) -> int:
     if options.reproduce is not None:
         return int(postmortem.reproduce(store, match, options.reproduce) or 0)
     from seamless_queue.broker.jobdetails import details
+    from seamless_queue.survey import without_server
 
-    found, now = details(store.database, match), time.time()
+    found, now = without_server(store.database, details(store.database, match)), time.time()
     pins = _pins(store, found.row.checksum)
     failed = found.row.word == "failed" and found.row.job_id is not None
     if options.as_json:

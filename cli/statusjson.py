@@ -94,6 +94,7 @@ def row_fields(row: Row, lists: Lists) -> dict[str, Any]:
         "finished": row.finished,
         "worker": row.worker_id,
         "lost": row.request_id in lists.lost,
+        "held": lists.held.get(row.job_id or 0),
         "error": row.error,
         "exit_code": attempt.exit_code if attempt is not None else None,
         "last_line": clean(lists.last_line(row)) or None,

@@ -6,6 +6,7 @@ Whatever comes from outside, such as a command or a path, is made printable: it 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from seamless_queue.care.sizes import readable
 from seamless_queue.errors import printable
 
 if TYPE_CHECKING:
-    from seamless_queue.broker.overview import Row
+    from seamless_queue.broker.overview import Filter, Row
     from seamless_queue.care.cap import Cap
     from seamless_queue.estimate import Estimate
     from seamless_queue.storesize import Size
@@ -53,8 +54,10 @@ def duration(seconds: float) -> str:
 
 def eta(estimate: Estimate) -> str:
     """When it will be done, as a range."""
-    if estimate.low is None or estimate.high is None:
+    if not estimate.low and estimate.why:
         return f"not known: {estimate.why}"
+    if estimate.low is None or estimate.high is None:
+        return f"done in {duration(estimate.low or 0.0)} or more: {estimate.why}"
     if not estimate.high:
         return "nothing left to do"
     low, high = duration(estimate.low), duration(estimate.high)
@@ -152,6 +155,9 @@ def why(row: Row, lists: Lists, now: float) -> str:
     if word == "waiting":
         return waits_for(row, lists)
     if word == "ready":
+        held = lists.held.get(row.job_id or 0)
+        if held is not None:
+            return held
         return "for a worker" if not row.priority else f"for a worker, priority {row.priority}"
     if word == "failed":
         error, last = row.error or "failed", lists.last_line(row)
@@ -188,16 +194,27 @@ def section(title: str, rows: Iterable[Row], survey: Survey, total: int | None =
         yield f"  … and {total - len(shown):,} more"
 
 
-def snapshot(survey: Survey, path: str, found: Size, cap: Cap) -> Iterator[str]:
-    """All of it, line by line."""
+def chosen(wanted: Filter) -> str:
+    """Which requests are shown; empty: all."""
+    named = ("project", wanted.project), ("stage", wanted.stage), ("text", wanted.text)
+    parts = [f"{name} {clean(str(value))}" for name, value in named if value]
+    if wanted.since is not None:
+        parts.append(f"since {time.strftime('%Y-%m-%d %H:%M', time.localtime(wanted.since))}")
+    return ", ".join(parts)
+
+
+def snapshot(survey: Survey, path: str, found: Size, cap: Cap, only: str = "") -> Iterator[str]:
+    """All of it, line by line; `only`: which requests are shown, if not all."""
     yield f"{'store':<11}{clean(path)}, {size(found, cap)}"
     yield f"{'servers':<11}{servers(survey)}"
     if survey.paused_since is not None:
         yield f"{'paused':<11}for {duration(survey.now - survey.paused_since)}; go on with: seamless-queue resume"
-    yield f"{'jobs':<11}{counts(survey)}"
+    if only:
+        yield f"{'only':<11}{only}"
+    yield f"{'requests':<11}{counts(survey) if survey.counted.total or not only else 'no such ones'}"
     if survey.counted.total:
         yield f"{'':<11}[{bar(survey)}]"
-    yield f"{'ended':<11}{throughput(survey)}; {eta(survey.eta)}"
+    yield f"{'ended':<11}{throughput(survey)}; {'the whole store ' if only else ''}{eta(survey.eta)}"
     yield f"{'hits':<11}{hits(survey)}"
     lists, numbers = survey.lists, survey.counts()
     yield from section("running", lists.running, survey, numbers["running"])

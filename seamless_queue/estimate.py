@@ -8,8 +8,10 @@ workers,
     high = max((work + spread) / workers + tail, chain + tail)
 
 with `work` the sum of the mean durations, `spread` SPREADS standard deviations of that sum (the durations vary, and so
-does a mean of few, or of jobs that are not alike), `chain` the longest chain of jobs that wait for each other, and
-`tail` the time in which the last long job runs while the other workers have nothing left to do.
+does a mean of few, or of jobs that are not alike), `chain` the longest chain of jobs that wait for each other, itself
+less or more its spread, and `tail` the time in which the last long job runs while the other workers have nothing left
+to do. Where more than a few jobs are of a kind of which none has ended, nobody can say more than the least: what the
+others take.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ SPREADS = 1.3
 UNKNOWN_VARIATION = 0.5
 #: The share of jobs that are not longer than a "long" one.
 LONG_SHARE = 0.9
+#: More than this part of the jobs may not be of a kind that is not known yet.
+NEW_SHARE = 0.1
+#: How much longer a job runs that has run longer than any like it, as a part of its time: one of the same series, of
+#: the same kind, another. Of few that are known it may be more.
+DOUBTS = {"pattern": 0.2, "kind": 0.5}
 #: So much of a command is its pattern.
 PATTERN_CHARACTERS = 200
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -61,6 +68,30 @@ def _program(word: str) -> tuple[str, bool]:
     return name, INTERPRETERS.fullmatch(name) is not None
 
 
+class Span(NamedTuple):
+    """So many seconds, and how much they vary (as the square of a deviation)."""
+
+    seconds: float = 0.0
+    variance: float = 0.0
+
+    def and_then(self, other: Span) -> Span:
+        """Both, one after the other."""
+        return Span(self.seconds + other.seconds, self.variance + other.variance)
+
+    @property
+    def least(self) -> float:
+        """It is hardly shorter than this."""
+        return max(0.0, self.seconds - SPREADS * math.sqrt(self.variance))
+
+    @property
+    def most(self) -> float:
+        """It is hardly longer than this."""
+        return self.seconds + SPREADS * math.sqrt(self.variance)
+
+
+NO_TIME = Span()
+
+
 class Durations(NamedTuple):
     """How long jobs took that are alike, in seconds."""
 
@@ -69,16 +100,28 @@ class Durations(NamedTuple):
     deviation: float
     long: float
     sorted: tuple[float, ...]
-    #: whether they are of jobs with the same pattern or kind, not just of other ones
-    alike: bool = True
+    #: what is the same of these jobs and the one that was asked for: pattern, kind, project or nothing but the store
+    likeness: str = "pattern"
 
-    def remaining(self, elapsed: float) -> float:
+    @property
+    def alike(self) -> bool:
+        """Whether they do the same, and are not just any jobs."""
+        return self.likeness in DOUBTS
+
+    @property
+    def whole(self) -> Span:
+        """How long one runs from beginning to end."""
+        return Span(self.mean, self.deviation**2 * (1 + 1 / (self.seen if self.alike else 1)))
+
+    def remaining(self, elapsed: float) -> Span:
         """How much longer one runs that has run so long: as those did that ran longer."""
         longer = [seconds for seconds in self.sorted if seconds > elapsed]
         if longer:
-            return sum(longer) / len(longer) - elapsed
+            rest = sum(longer) / len(longer) - elapsed
+            return Span(rest, min(self.deviation, rest) ** 2)
         # Longer than any before: nobody knows, it may be nearly done.
-        return max(self.mean * 0.1, elapsed * 0.2)
+        rest = elapsed * max(DOUBTS.get(self.likeness, 1.0), 1 / self.seen)
+        return Span(rest, rest**2)
 
 
 def durations_of(seconds: Sequence[float]) -> Durations:
@@ -115,7 +158,7 @@ class Experience:
             if key in self._seconds:
                 if key not in self._summaries:
                     summary = durations_of(self._seconds[key][-self._most :])
-                    self._summaries[key] = summary._replace(alike=key[0] in ("pattern", "kind"))
+                    self._summaries[key] = summary._replace(likeness=key[0])
                 return self._summaries[key]
         return None
 
@@ -137,7 +180,7 @@ class Job(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """In so many seconds it will be done; both None where that cannot be said, for the reason `why`."""
+    """In so many seconds it will be done; what cannot be said is None, for the reason `why`."""
 
     low: float | None
     high: float | None
@@ -148,51 +191,86 @@ NOTHING_LEFT = Estimate(0.0, 0.0)
 
 
 def estimate(
-    experience: Experience, jobs: Iterable[Job], workers: int, chain: float = 0.0, pace: float = 1.0
+    experience: Experience,
+    jobs: Iterable[Job],
+    workers: int,
+    chain: Span = NO_TIME,
+    pace: float = 1.0,
 ) -> Estimate:
     """When jobs will be done on so many workers, which are busy with jobs for the part `pace` of their time."""
-    work = variance = long = longest = 0.0
-    groups: dict[int, tuple[Durations, float]] = {}
-    found = False
+    ahead = _Ahead(experience)
     for job in jobs:
-        found = True
-        known = experience.of(job.command, job.project)
-        if known is None:
+        if not ahead.add(job):
             return Estimate(None, None, "nothing like it has ended yet")
-        if job.elapsed is not None:
-            rest = known.remaining(job.elapsed)
-            work += rest
-            variance += min(known.deviation, rest) ** 2
-            longest = max(longest, rest)
-        else:
-            before = groups.get(id(known), (known, 0.0))[1]
-            groups[id(known)] = (known, before + job.times)
-            long = max(long, known.long)
-    if not found:
+    if not ahead.times:
         return NOTHING_LEFT
     if workers < 1:
         return Estimate(None, None, "no server runs")
-    for known, times in groups.values():
-        work += known.mean * times
-        # What one job differs from the mean by, and what the mean itself is wrong by: that of other jobs is wrong by
-        # as much as one of them may be.
-        variance += known.deviation**2 * times + (known.deviation * times) ** 2 / (known.seen if known.alike else 1)
-    spread = SPREADS * math.sqrt(variance)
-    tail = (1 - 1 / workers) * long
-    low = max((work - spread) / workers / pace, chain, 0.0)
-    high = max((work + spread) / workers / pace + tail, chain + tail, longest)
+    if ahead.new > NEW_SHARE * ahead.times:
+        known = ahead.work(only_alike=True)
+        return Estimate(known.least / workers / pace, None, new_kind(ahead.new))
+    work, longest, tail = ahead.work(), ahead.longest, (1 - 1 / workers) * ahead.long
+    low = max(work.least / workers / pace, chain.least, longest.least)
+    high = max(work.most / workers / pace + tail, chain.most + tail, longest.most)
     return Estimate(min(low, high), high)
 
 
-def longest_chain(links: Iterable[tuple[int, int, float]], running: Mapping[int, float]) -> float:
-    """The longest chain of waiting, in seconds: links are (request, what it waits for, its own seconds), by request.
+def new_kind(times: float) -> str:
+    """Why nobody knows how long these take."""
+    return "1 job is of a new kind" if times < 2 else f"{times:,.0f} jobs are of a new kind"
+
+
+class _Ahead:
+    """The jobs that are still to be done, summed up by what is known of them."""
+
+    def __init__(self, experience: Experience) -> None:
+        self._experience = experience
+        self._groups: dict[int, tuple[Durations, float]] = {}
+        self._rests: list[tuple[Durations, Span]] = []
+        self.times = self.new = self.long = 0.0
+
+    def add(self, job: Job) -> bool:
+        """One more; False if nothing at all is known."""
+        known = self._experience.of(job.command, job.project)
+        if known is None:
+            return False
+        self.times += job.times
+        self.new += 0.0 if known.alike else job.times
+        if job.elapsed is not None:
+            self._rests.append((known, known.remaining(job.elapsed)))
+        else:
+            before = self._groups.get(id(known), (known, 0.0))[1]
+            self._groups[id(known)] = (known, before + job.times)
+            self.long = max(self.long, known.long)
+        return True
+
+    def work(self, only_alike: bool = False) -> Span:
+        """How long all of them take one after the other."""
+        total = NO_TIME
+        for known, rest in self._rests:
+            if known.alike or not only_alike:
+                total = total.and_then(rest)
+        for known, times in self._groups.values():
+            if known.alike or not only_alike:
+                # What one job differs from the mean by, and what the mean itself is wrong by: that of other jobs is
+                # wrong by as much as one of them may be.
+                wrong = (known.deviation * times) ** 2 / (known.seen if known.alike else 1)
+                total = total.and_then(Span(known.mean * times, known.deviation**2 * times + wrong))
+        return total
+
+    @property
+    def longest(self) -> Span:
+        """What is left of the job that will run the longest of those that run."""
+        return max((rest for _, rest in self._rests), default=NO_TIME)
+
+
+def longest_chain(links: Iterable[tuple[int, int, Span]], running: Mapping[int, Span]) -> Span:
+    """The longest chain of waiting: links are (request, what it waits for, how long it takes itself), by request.
 
     `running` tells how much longer those requests take that wait for nothing.
     """
-    ends: dict[int, float] = {}
-    for request_id, upstream_id, seconds in links:
-        before = ends.get(upstream_id)
-        if before is None:
-            before = running.get(upstream_id, 0.0)
-        ends[request_id] = max(ends.get(request_id, 0.0), before + seconds)
-    return max(ends.values(), default=0.0)
+    ends: dict[int, Span] = {}
+    for request_id, upstream_id, own in links:
+        end = (ends.get(upstream_id) or running.get(upstream_id, NO_TIME)).and_then(own)
+        ends[request_id] = max(ends.get(request_id, NO_TIME), end)
+    return max(ends.values(), default=NO_TIME)

@@ -15,12 +15,13 @@ from typing import NamedTuple
 from . import owner
 from .broker import forecast, overview, resources, sessions
 from .broker.forecast import Throughput
+from .broker.jobdetails import Details
 from .broker.overview import Counted, Filter, Input, LastAttempt, Row, Worker
 from .broker.records import QUEUE_LANE
 from .broker.sessions import LiveSession, SessionKind
 from .broker.states import JobState, RequestState
 from .driver import Database
-from .estimate import NOTHING_LEFT, Estimate, Experience, Job, estimate, longest_chain
+from .estimate import NO_TIME, NOTHING_LEFT, Estimate, Experience, Job, Span, estimate, longest_chain
 from .store import Store
 
 #: How busy the workers have been is looked at over so long.
@@ -68,6 +69,8 @@ class Lists(NamedTuple):
     stderr: dict[int, str] = {}
     #: the requests among those that run whose worker is gone; nobody has noticed yet
     lost: frozenset[int] = frozenset()
+    #: by job: what no running server offers to those that are ready and demand it
+    held: dict[int, str] = {}
 
     def last_attempt(self, row: Row) -> LastAttempt | None:
         """How the job of a request ended."""
@@ -176,9 +179,10 @@ def lists_of(
         failed = tuple(overview.failed(database, wanted, limit))
     attempts = overview.last_attempts(database, [row.job_id for row in failed if row.job_id])
     running, lost = running_of(database, wanted, workers_of(database, hosts), limit)
+    ready = tuple(overview.ready(database, wanted, lanes, limit))
     return Lists(
         running,
-        tuple(overview.ready(database, wanted, lanes, limit)),
+        ready,
         tuple(waiting),
         tuple(overview.delivering(database, wanted, limit)),
         failed,
@@ -186,6 +190,7 @@ def lists_of(
         attempts,
         {one.attempt_id: last_line(store, one.stderr) for one in attempts.values() if one.stderr},
         lost,
+        resources.all_lacking(database, [row.job_id for row in ready if row.job_id]),
     )
 
 
@@ -196,6 +201,18 @@ def running_of(
     running = tuple(overview.running(database, wanted, limit))
     alive = {one.id for one in workers}
     return running, frozenset(row.request_id for row in running if row.worker_id not in alive)
+
+
+def without_server(database: Database, found: Details) -> Details:
+    """With a job that is ready: that it waits for a server, if none lives."""
+    row = found.row
+    if (
+        row.word != "ready"
+        or row.lane != QUEUE_LANE
+        or any(host.is_server and host.works for host in hosts_of(database))
+    ):
+        return found
+    return found._replace(held=found.held or "no server runs: start one with seamless-queue")
 
 
 def last_line(store: Store, checksum: str) -> str:
@@ -244,16 +261,21 @@ class Estimator:
         if not jobs:
             return NOTHING_LEFT
         chain = self._chain(running, now)
-        return _latest(
+        never = resources.never_count(self._database)
+        found = _latest(
             estimate(
                 self._experience,
                 ahead,
                 capacity.get(lane, 0),
-                chain if lane == QUEUE_LANE else 0.0,
+                chain if lane == QUEUE_LANE else NO_TIME,
                 self._pace(capacity, running, len(ahead) * every, now),
             )
             for lane, ahead in jobs.items()
         )
+        if never and found.low is not None:
+            jobs_need = "1 job needs" if never == 1 else f"{never:,} jobs need"
+            return Estimate(found.low, None, f"{jobs_need} what no running server offers")
+        return found
 
     def _learn(self, now: float) -> None:
         new = forecast.durations(self._database, self._last_attempt)
@@ -278,24 +300,24 @@ class Estimator:
         busy += sum(now - max(row.started or now, begin) for row in running)
         return min(1.0, max(LEAST_PACE, busy / max(1e-6, (now - begin) * workers)))
 
-    def _chain(self, running: list[Row], now: float) -> float:
+    def _chain(self, running: list[Row], now: float) -> Span:
         links = forecast.links(self._database)
         if not links:
-            return 0.0
+            return NO_TIME
         rest = {}
         for row in running:
             known = self._experience.of(row.command, row.project)
-            rest[row.request_id] = known.remaining(now - (row.started or now)) if known else 0.0
+            rest[row.request_id] = known.remaining(now - (row.started or now)) if known else NO_TIME
         waiting = {link.request_id for link in links}
         for link in links:
             if link.upstream_id not in waiting and link.upstream_id not in rest:
-                rest[link.upstream_id] = self._mean(link.upstream_command, link.upstream_project)
-        chain = ((link.request_id, link.upstream_id, self._mean(link.command, link.project)) for link in links)
+                rest[link.upstream_id] = self._whole(link.upstream_command, link.upstream_project)
+        chain = ((link.request_id, link.upstream_id, self._whole(link.command, link.project)) for link in links)
         return longest_chain(chain, rest)
 
-    def _mean(self, command: str, project: str | None) -> float:
+    def _whole(self, command: str, project: str | None) -> Span:
         known = self._experience.of(command, project)
-        return known.mean if known else 0.0
+        return known.whole if known else NO_TIME
 
 
 def _capacity(hosts: Iterable[Host]) -> dict[int, int]:
@@ -311,7 +333,8 @@ def _capacity(hosts: Iterable[Host]) -> dict[int, int]:
 def _latest(estimates: Iterable[Estimate]) -> Estimate:
     """What is over when the last of these is; not known if that is not known of one."""
     found = list(estimates)
-    unknown = next((one for one in found if one.why is not None), None)
+    unknown = next((one for one in found if one.low is None), None)
     if unknown is not None:
         return unknown
-    return Estimate(max(one.low or 0.0 for one in found), max(one.high or 0.0 for one in found))
+    low, why = max(one.low or 0.0 for one in found), next((one.why for one in found if one.why is not None), None)
+    return Estimate(low, None if why else max(one.high or 0.0 for one in found), why)

@@ -169,7 +169,7 @@ class Dashboard:
             if view.selected is None:
                 view.move(0)
             if view.selected is not None:
-                view.screen, view.scroll = Screen.DETAILS, 0
+                view.screen, view.scroll = Screen.DETAILS, -1
         elif key in MOVES:
             view.move(MOVES[key])
 

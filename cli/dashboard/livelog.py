@@ -32,7 +32,8 @@ def output_of(store: Store, found: Details) -> list[Output]:
         return []
     newest = found.attempts[0]
     streams = ("standard output", newest.stdout), ("standard error", newest.stderr)
-    return [_kept(store, name, checksum) for name, checksum in streams if checksum]
+    found_ones = [_kept(store, name, checksum) for name, checksum in streams if checksum]
+    return [one for one in found_ones if one.size]
 
 
 def _running(store: Store, worker_id: int) -> list[Output]:

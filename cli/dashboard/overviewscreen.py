@@ -19,6 +19,8 @@ from .view import Question, Section, View, sections
 
 KEYS = "q quit  p pause  / filter  s sort  ↑↓ select  ↵ details  c cancel  r retry  ? help"
 SHORT_KEYS = "q quit  ↑↓ ↵ details  ? help"
+#: Before the counts, where there is room.
+REQUESTS = "requests  "
 #: Parts of the bar that are not told apart by colour, for who has none.
 BAR = {"done": "█", "superseded": "█", "failed": "▓", "canceled": "▒", "running": "▶", "delivering": "▶"}
 
@@ -62,9 +64,13 @@ def header(survey: Survey, view: View, facts: Facts, width: int) -> list[Line]:
     for word, count in survey.counts().items():
         if count:
             counted += [(f"{count:,} {word}", word), ("  ", "")]
-    lines.append(counted or [("no such jobs" if _chosen(view) else "no jobs yet", "dim")])
+    only = statustext.chosen(view.filter)
+    if counted and width_of(counted) + len(REQUESTS) <= width:
+        counted.insert(0, (REQUESTS, "dim"))
+    lines.append(counted or [("no such jobs" if only else "no jobs yet", "dim")])
     lines.append([(BAR.get(word, "░") * length, word) for word, length in statustext.shares(survey, width)])
-    progress: Line = [(statustext.eta(survey.eta), "bold"), (f"  ended {statustext.throughput(survey)}", "")]
+    ended = f"{'whole store ' if only else ''}{statustext.eta(survey.eta)}"
+    progress: Line = [(ended, "bold"), (f"  ended {statustext.throughput(survey)}", "")]
     saved: Line = [(f"cache hits {statustext.hits(survey)}", ""), ("  ", "")]
     if facts.size is not None:
         saved.append((f"store {statustext.size(*facts.size)}", ""))
@@ -72,8 +78,7 @@ def header(survey: Survey, view: View, facts: Facts, width: int) -> list[Line]:
         lines.append(spread(progress, saved, width))
     else:
         lines += [progress, saved]
-    chosen = _chosen(view)
-    return [*lines, [(chosen, "warning")]] if chosen else lines
+    return [*lines, [(f"only {only}", "warning")]] if only else lines
 
 
 def _servers(survey: Survey, facts: Facts) -> Line:
@@ -96,18 +101,6 @@ def _servers(survey: Survey, facts: Facts) -> Line:
     if survey.paused:
         line.append((f"  paused: {clean(survey.paused)}", "warning"))
     return line
-
-
-def _chosen(view: View) -> str:
-    wanted = view.filter
-    parts = [
-        f"{name} {clean(str(value))}"
-        for name, value in (("project", wanted.project), ("stage", wanted.stage), ("text", wanted.text))
-        if value
-    ]
-    if wanted.since is not None:
-        parts.append(f"since {time.strftime('%Y-%m-%d %H:%M', time.localtime(wanted.since))}")
-    return f"only {', '.join(parts)}" if parts else ""
 
 
 def footer(view: View, now: float, width: int) -> Line:
@@ -170,7 +163,9 @@ def _heading(section: Section, survey: Survey, width: int) -> Line:
     idle = len(survey.workers) - survey.busy
     more = f"  ({idle} idle)" if section.name == "running" and idle > 0 else ""
     if section.name == "failed" and section.total > len(section.rows):
-        more = f"  (listed: the latest {len(section.rows)} that failed by themselves and were not made good)"
+        more = f"  ({len(section.rows)} listed: the latest that failed by themselves and were not asked for again)"
+        if len(text) + len(more) > width:
+            more = f"  (the latest {len(section.rows)} by themselves)"
     return [(fit(f"{text}{more}", width), "heading")]
 
 
@@ -198,7 +193,9 @@ def _columns(name: str, row: Row, lists: Lists, facts: Facts, width: int) -> Lin
     if name == "waiting":
         return [(fit(statustext.waits_for(row, lists), max(10, width // 3)) + " ", "waiting")]
     age = right(duration(facts.now - row.created), 10) + "  "
-    return [(age, "dim"), (fit(f"p{row.priority}", 5) if row.priority else "", "bold")]
+    held = lists.held.get(row.job_id or 0)
+    why = fit(held, max(10, width * 2 // 5)) + " " if held else ""
+    return [(age, "dim"), (fit(f"p{row.priority}", 5) if row.priority else "", "bold"), (why, "warning")]
 
 
 def _running(row: Row, facts: Facts, width: int) -> Line:

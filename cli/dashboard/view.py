@@ -59,7 +59,7 @@ class View:
     question: Question | None = None
     message: str = ""
     message_until: float = 0.0
-    #: the first line that is shown of the details; -1: the last page
+    #: the first line that is shown of the details; -1: the facts, and the end of the output
     scroll: int = 0
     #: the requests in the order in which they are listed
     listed: Sequence[int] = ()

@@ -11,12 +11,7 @@ from .sessions import SessionKind
 from .states import IS_LIVE, LIVE, JobState, RequestState, among
 
 _LIVE = f"requests.{among(*LIVE)} AND requests.{IS_LIVE}"
-OF_JOB = f"""SELECT requests.id, requests.command, requests.job_id FROM requests
-    WHERE requests.job_id = (SELECT id FROM jobs WHERE checksum = ?) AND {_LIVE} ORDER BY requests.id"""
 OF_NUMBER = f"SELECT requests.id, requests.command, requests.job_id FROM requests WHERE requests.id = ? AND {_LIVE}"
-# Jobs that somebody wants, by how their checksum begins.
-WANTED_JOBS = f"""SELECT DISTINCT jobs.checksum FROM requests JOIN jobs ON jobs.id = requests.job_id
-    WHERE {_LIVE} AND lower(hex(jobs.checksum)) LIKE ? || '%' LIMIT 3"""
 # What waits, at any depth, for one of the requests in a JSON list.
 BELOW = f"""WITH RECURSIVE below(id) AS (SELECT value FROM json_each(?)
     UNION SELECT dependencies.request_id FROM dependencies JOIN below ON dependencies.upstream_id = below.id
@@ -48,19 +43,9 @@ class Holder(NamedTuple):
     is_thread: bool
 
 
-def wanted_of_job(database: Database, checksum: str) -> list[Wanted]:
-    """The requests for a transformation that have not ended."""
-    return [Wanted(*row) for row in database.rows(OF_JOB, (bytes.fromhex(checksum),))]
-
-
 def wanted_of_number(database: Database, request_id: int) -> list[Wanted]:
     """The request of this number, if it has not ended."""
     return [Wanted(*row) for row in database.rows(OF_NUMBER, (request_id,))]
-
-
-def jobs_like(database: Database, prefix: str) -> list[str]:
-    """Transformations that somebody wants whose checksum begins so; three at most."""
-    return [row[0].hex() for row in database.rows(WANTED_JOBS, (prefix,))]
 
 
 def cancel(connection: Any, wanted: list[Wanted]) -> tuple[list[Wanted], Consequences]:

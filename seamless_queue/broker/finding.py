@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
+from .. import sidecars
 from ..driver import Database
 from ..errors import SeamlessError
 from .states import LIVE, RequestState, among
@@ -60,16 +62,21 @@ class NotFound(SeamlessError):
 def find(database: Database, text: str, directory: str) -> list[Match]:
     """What `text` may mean: `#12` or `12` a request, else an output's name (seen from `directory`), else a checksum.
 
-    Several only if it is the start of several checksums. A file called `12` is meant by `./12`.
+    Several only if it is the start of several checksums. A file called `12` is meant by `./12`, and X.CHECKSUM means
+    the job whose identity it holds, if it holds one.
     """
     number = re.fullmatch(r"#?([0-9]{1,18})", text)
     rows = database.rows(BY_NUMBER, (int(number[1]),)) if number else []
     if rows:
         return [_match(How.REQUEST, rows[0])]
-    written = None if number and text.startswith("#") else _written(database, text, directory)
-    if written is not None:
-        return [written]
-    return by_prefix(database, text.lower())
+    if number and text.startswith("#"):
+        return []
+    path = os.path.normpath(os.path.join(directory, text))
+    identity = _held_by_sidecar(database, path)
+    if identity:
+        return identity
+    written = _written(database, path)
+    return [written] if written is not None else by_prefix(database, text.lower())
 
 
 def the_one(database: Database, text: str, directory: str) -> Match:
@@ -114,9 +121,18 @@ def _requests(database: Database, match: Match, statement: str) -> list[int]:
     return [] if match.request_id is None else [match.request_id]
 
 
-def _written(database: Database, text: str, directory: str) -> Match | None:
+def _held_by_sidecar(database: Database, path: str) -> list[Match]:
+    if not path.endswith(sidecars.CHECKSUM):
+        return []
+    held = None
+    # A damaged one may still stand beside a file that a command writes.
+    with suppress(OSError, SeamlessError):
+        held = sidecars.read_checksum(path.removesuffix(sidecars.CHECKSUM))
+    return by_prefix(database, held) if held is not None else []
+
+
+def _written(database: Database, path: str) -> Match | None:
     """The newest request that writes this path, or a directory above it."""
-    path = os.path.normpath(os.path.join(directory, text))
     for suffix in SUFFIXES:
         path = path.removesuffix(suffix)
     while True:

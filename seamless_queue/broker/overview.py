@@ -73,11 +73,11 @@ DELIVERING = f"""SELECT {_ROW} FROM {WANTED}, requests LEFT JOIN jobs ON jobs.id
     WHERE requests.{IS_LIVE} AND requests.{among(RequestState.DELIVERING)} AND {MATCHES}
     ORDER BY requests.lane, requests.id LIMIT ?"""
 _IS_ROOT = f"""requests.{among(RequestState.FAILED)} AND COALESCE(requests.error, '') NOT LIKE '{UPSTREAM_ERROR}%'"""
-# One that has been made good by a later request for the same thing from the same place is no news any more.
+# One for which somebody has asked again from the same place is no news any more, unless that was taken back.
 FAILED = f"""SELECT {_ROW} FROM {WANTED}, requests LEFT JOIN jobs ON jobs.id = requests.job_id
     WHERE {_IS_ROOT} AND {MATCHES}
     AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.job_id = requests.job_id AND later.id > requests.id
-        AND later.directory = requests.directory AND later.{among(RequestState.DELIVERED)})
+        AND later.directory = requests.directory AND later.state <> {RequestState.CANCELED.value})
     ORDER BY requests.finished DESC, requests.id DESC LIMIT ?"""
 ROWS = f"""SELECT {_ROW} FROM requests LEFT JOIN jobs ON jobs.id = requests.job_id
     WHERE requests.id IN (SELECT value FROM json_each(?))"""
@@ -287,7 +287,7 @@ def delivering(database: Database, wanted: Filter, limit: int) -> list[Row]:
 
 
 def failed(database: Database, wanted: Filter, limit: int) -> list[Row]:
-    """What failed by itself and was not made good, the latest first."""
+    """What failed by itself and was not asked for again since, the latest first."""
     return _rows(database.rows(FAILED, (*wanted, limit)))
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..driver import Database
@@ -64,6 +64,9 @@ TAKE = f"UPDATE jobs SET worker_id = ?, devices = ?, passed_over = NULL WHERE id
 PASS_OVER = "UPDATE jobs SET passed_over = ? WHERE id = ? AND passed_over IS NULL"
 OFFERS = "SELECT id, resources, paused FROM sessions WHERE ended IS NULL AND kind = 0"
 OF_JOB = f"SELECT resources, priority FROM jobs WHERE id = ? AND lane = {QUEUE_LANE} AND {_FREE}"
+
+DEMANDS = f"SELECT resources, COUNT(*) FROM jobs WHERE {_FREE} GROUP BY resources"
+DEMANDS_OF = f"SELECT id, resources FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND {_FREE}"
 
 Amounts = Mapping[str, int]
 
@@ -227,7 +230,25 @@ def offers(database: Database) -> list[Offer]:
 
 def lacking(database: Database, resources: str | None) -> str | None:
     """What of a demand no running server offers, in words; None if one has it all, or no server runs."""
-    demand, there = demand_of(resources), offers(database)
+    return _lacking(demand_of(resources), offers(database))
+
+
+def all_lacking(database: Database, job_ids: Iterable[int]) -> dict[int, str]:
+    """The same for those of these jobs that can never start as things are."""
+    rows = database.rows(DEMANDS_OF, (json.dumps(list(job_ids)),))
+    there = offers(database) if rows else []
+    found = {job_id: _lacking(demand_of(resources), there) for job_id, resources in rows}
+    return {job_id: why for job_id, why in found.items() if why is not None}
+
+
+def never_count(database: Database) -> int:
+    """How many jobs can never start as things are."""
+    rows = database.rows(DEMANDS)
+    there = offers(database) if rows else []
+    return sum(count for resources, count in rows if _lacking(demand_of(resources), there) is not None)
+
+
+def _lacking(demand: Amounts, there: list[Offer]) -> str | None:
     if not there or any(fits(demand, offer.amounts) for offer in there):
         return None
     most = {name: max(offer.amounts.get(name, 0) for offer in there) for name in demand}

@@ -25,7 +25,7 @@ def identity_of(shop: Shop, *words: str) -> str:
     return shop.good("--dry-run", *words).out.decode().strip()
 
 
-@pytest.mark.parametrize("how", ["number", "prefix"])
+@pytest.mark.parametrize("how", ["number", "prefix", "output", "sidecar"])
 def test_a_command_of_the_queue(shop: Shop, how: str) -> None:
     server = shop.server()
     shop.submit(*held(shop))
@@ -33,7 +33,10 @@ def test_a_command_of_the_queue(shop: Shop, how: str) -> None:
     shop.submit("-cp", "c.txt", "-c", "echo other > c.txt")
     shop.runs("gate")
     identity = identity_of(shop, *held(shop))
-    ended = cancel(shop, {"number": "1", "prefix": identity[:10]}[how])
+    shop.write("job.json.CHECKSUM", identity)
+    ways = {"number": "1", "prefix": identity[:4], "output": "a.txt.FUTURE", "sidecar": "job.json.CHECKSUM"}
+    ended = cancel(shop, ways[how])
+    (shop.dir / "job.json.CHECKSUM").unlink()
     assert ended.out == b"process: canceled\n"
     assert [line.split()[1:3] for line in ended.lines] == [["canceled", "#1"], ["so", "fails"]]
     shop.everyone_but(server)

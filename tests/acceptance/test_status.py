@@ -70,6 +70,8 @@ def test_what_runs_what_waits_and_for_what(shop: Shop) -> None:
     text = status(shop, "--once")
     assert "1 waiting, 1 running" in text
     assert "1 of 1 workers busy" in text
+    assert "only       project worm" in (nothing := status(shop, "--once", "--project", "worm"))
+    assert "requests   no such ones" in nothing
     found = fields(shop)
     assert (found["counts"]["running"], found["counts"]["waiting"]) == (1, 1)
     assert [one["request"] for one in found["running"]] == [1]
@@ -136,8 +138,12 @@ def test_failures_until_they_are_made_good(shop: Shop) -> None:
     job = fields(shop, "1")
     assert [one["outcome"] for one in job["attempts"]] == ["failed"]
     assert fields(shop, failed["job"][:8])["request"] == 1
+    shop.submit("-c", FAILING)
+    shop.work_off(status=1)
+    assert [one["request"] for one in fields(shop, "--failed")["failed"]] == [3]
     shop.let("fine")
     shop.submit("-c", FAILING)
+    assert fields(shop, "4")["why"] == "no server runs: start one with seamless-queue"
     shop.work_off()
     assert fields(shop, "--failed")["failed"] == []
     assert status(shop, "--failed") == "nothing is failed\n"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from seamless.cli import statustext
-from seamless.cli.dashboard import canvas, overviewscreen
+from seamless.cli.dashboard import canvas, detailscreen, overviewscreen
 from seamless.cli.dashboard.keyboard import keys_in
+from seamless.cli.dashboard.livelog import Output
 from seamless.cli.dashboard.overviewscreen import Facts
 from seamless.cli.dashboard.view import Order, View
+from seamless_queue.broker.jobdetails import Details
 from seamless_queue.broker.overview import Counted, Filter, Row
 from seamless_queue.broker.states import JobState, RequestState
 from seamless_queue.care.cap import Cap
@@ -151,3 +153,48 @@ def test_a_bar_is_as_long_as_it_may_be() -> None:
         shares = statustext.shares(survey, width)
         assert sum(length for _, length in shares) == max(width, len(shares)) or width < 4
     assert statustext.shares(Survey(0.0), 40) == []
+
+
+def details_text(outputs: list[Output], view: View, height: int = 24) -> list[str]:
+    details = Details(row(7, RequestState.QUEUED, JobState.RUNNING), [], [], [], [], [], None, None)
+    lines = detailscreen.draw((details, outputs), view, 1010.0, 80, height)
+    assert len(lines) == height
+    return text_of(lines).splitlines()
+
+
+def test_a_job_s_facts_and_the_ends_of_its_output() -> None:
+    """Both streams share what the facts leave; one that is short leaves the rest to the other."""
+    view = View(Filter(), scroll=-1)
+    out = Output("standard output", b"".join(b"out %d\n" % n for n in range(99)), 10_000)
+    err = Output("standard error", b"err 1\nerr 2\n", 12)
+    text = details_text([out, err], view)
+    assert text[0].startswith(" #7 running")
+    assert text[1].startswith("  why")
+    assert text[-4:-1] == [f"{'standard error, 12 B':<80}", "err 1", "err 2"]
+    assert text[-5] == "out 98"
+    assert view.scroll == -1
+    view.scroll = 10**6
+    assert details_text([out, err], view)[-1].endswith("lines")
+    for height in (1, 2, 3, 5):
+        details_text([out, err], View(Filter(), scroll=-1), height)
+
+
+def test_what_no_server_offers_is_told_where_it_waits() -> None:
+    lists = busy_survey().lists._replace(held={10: "needs 4 gpus"})
+    text = text_of(overviewscreen.draw(busy_survey()._replace(lists=lists), View(Filter()), FACTS, 80, 24).lines)
+    assert "needs 4 gpus" in text
+    assert statustext.why(lists.ready[0], lists, 1010.0) == "needs 4 gpus"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        (Estimate(0.0, 0.0), "nothing left to do"),
+        (Estimate(10, 20), "done in 10 s to 20 s"),
+        (Estimate(10, None, "2 jobs are of a new kind"), "done in 10 s or more: 2 jobs are of a new kind"),
+        (Estimate(0.0, None, "1 job is of a new kind"), "not known: 1 job is of a new kind"),
+        (Estimate(None, None, "no server runs"), "not known: no server runs"),
+    ],
+)
+def test_when_it_will_be_done(estimate: Estimate, expected: str) -> None:
+    assert statustext.eta(estimate) == expected

@@ -7,7 +7,17 @@ import random
 
 import pytest
 
-from seamless_queue.estimate import NOTHING_LEFT, Experience, Job, durations_of, estimate, kind, longest_chain, pattern
+from seamless_queue.estimate import (
+    NOTHING_LEFT,
+    Experience,
+    Job,
+    Span,
+    durations_of,
+    estimate,
+    kind,
+    longest_chain,
+    pattern,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +75,10 @@ def test_old_records_are_forgotten() -> None:
 
 def test_what_runs_longer_than_any_before_is_nearly_done() -> None:
     known_ones = durations_of([1, 2, 3])
-    assert known_ones.remaining(0) == 2
-    assert known_ones.remaining(1.5) == 1
-    assert 0 < known_ones.remaining(10) < 10
+    assert known_ones.remaining(0).seconds == 2
+    assert known_ones.remaining(1.5).seconds == 1
+    rest = known_ones.remaining(10)
+    assert rest.least == 0 < rest.seconds < rest.most < 10
 
 
 def test_nothing_left_and_nothing_known() -> None:
@@ -90,13 +101,33 @@ def test_busy_for_half_of_the_time_takes_twice_as_long() -> None:
 
 def test_a_chain_is_not_divided_among_workers() -> None:
     experience = known((1.0, "sort", None))
-    assert (estimate(experience, [Job("sort", None, times=10)], 100, chain=10.0).low or 0) >= 10
+    assert (estimate(experience, [Job("sort", None, times=10)], 100, chain=Span(10.0)).low or 0) >= 10
 
 
 def test_longest_chain() -> None:
-    assert longest_chain([], {}) == 0
+    assert longest_chain([], {}) == Span()
     # 1 runs and takes 5 more; 2 and 3 wait for it, 4 for both.
-    assert longest_chain([(2, 1, 10.0), (3, 1, 1.0), (4, 2, 2.0), (4, 3, 2.0)], {1: 5.0}) == 17
+    links = [(2, 1, Span(10, 1)), (3, 1, Span(1, 1)), (4, 2, Span(2, 1)), (4, 3, Span(2, 1))]
+    assert longest_chain(links, {1: Span(5, 1)}) == Span(17, 3)
+
+
+def test_a_chain_that_varies_is_no_point() -> None:
+    found = estimate(known((1.0, "sort", None)), [Job("sort", None)], 100, chain=Span(10, 4))
+    assert (found.low or 0) < 10 < (found.high or 0)
+
+
+def test_a_job_of_a_new_kind_that_runs_may_go_on_for_as_long_again() -> None:
+    experience = known((0.1, "sort", None), (2.0, "gzip", None), (3.0, "fit 1", None))
+    found = estimate(experience, [Job("sort", None, times=9.0), Job("simulate", None, elapsed=20)], 2)
+    assert (found.low or 0) < 20 < (found.high or 0)
+
+
+def test_of_a_kind_that_is_not_known_only_the_least_can_be_said() -> None:
+    experience = known(*[(1.0, f"sort {n}", None) for n in range(20)])
+    found = estimate(experience, [Job("sort 99", None, times=100), Job("train 1", None, times=50)], 4)
+    assert (found.low, found.high, found.why) == (pytest.approx(25), None, "50 jobs are of a new kind")
+    few = estimate(experience, [Job("sort 99", None, times=100), Job("train 1", None, times=5)], 4)
+    assert few.high is not None
 
 
 @pytest.mark.parametrize("seed", range(6))
