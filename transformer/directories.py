@@ -5,7 +5,7 @@
     "./a/empty": "directory"        a mark: this directory has nothing in it
 
 No path of a file begins with "./", so that marks are told apart by their keys; where there is nothing to mark, an
-index has files only. Sidecars are not part of an index; symbolic links are followed.
+index has files only. Sidecars are not part of an index, nor is what is just being written; symbolic links are followed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from seamless_queue import statcache
 from seamless_queue.digest import is_checksum
 from seamless_queue.errors import SeamlessError
+from seamless_queue.filesystems import is_temporary
 from seamless_queue.sidecars import is_sidecar
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
@@ -89,6 +90,8 @@ def _survey(
     before = len(found)
     for entry in inside:
         name = entry.name
+        if is_temporary(name):
+            continue
         if entry.is_dir():
             _survey(entry.path, f"{prefix}{name}/", above | {here}, store, found)
         elif not is_sidecar(name):

@@ -229,6 +229,14 @@ def test_a_nearest_run_that_failed_has_written_nothing(shop: Shop) -> None:
     assert "(it was to write the same file, but it failed," in why(shop, "-c", "true > o.txt").out.decode()
 
 
+def test_long_commands_are_not_told_in_passing(shop: Shop) -> None:
+    shop.write("a.txt", "1\n")
+    words = " ".join(f"word{number}" for number in range(500))
+    shop.good("-c", f"cat a.txt; : {words}")
+    (line,) = [line for line in why(shop, "a.txt").out.decode().splitlines() if "has read it" in line]
+    assert len(line) < 200
+
+
 def test_directories_are_compared_file_by_file(shop: Shop) -> None:
     for name in ("x", "y", "z w"):
         shop.write(f"d/{name}", f"content of the file\n{name}\n")

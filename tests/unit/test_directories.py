@@ -48,6 +48,12 @@ def test_sidecars_are_never_part_of_an_index(tmp_path: Path, store: Store) -> No
     assert set(directories.stage(store, str(root), Staged())) == {"x", "sub/z"}
 
 
+def test_what_is_just_being_written_is_no_part_of_an_index(tmp_path: Path, store: Store) -> None:
+    root = fill(tmp_path / "d", {"a": b"1", ".seamless-12-3.tmp": b"half", "e/.seamless-12-4.tmp": b"half"})
+    index = directories.stage(store, str(root), Staged())
+    assert sorted(index) == ["./e", "a"]
+
+
 def test_links_are_followed_also_to_outside(tmp_path: Path, store: Store) -> None:
     outside = fill(tmp_path / "outside", {"far": b"far away"})
     root = fill(tmp_path / "d", {"x": b"X"})

@@ -20,7 +20,7 @@ from . import differences, failures, origins, surroundings, waiting
 from .contents import Contents
 from .differences import abbreviated
 from .nearest import Sought, nearest, telling
-from .values import Answer, Near, Reason, Verdict
+from .values import Answer, Near, Reason, Verdict, brief
 from .wanted import of_specification, parts_of
 from .when import moment
 
@@ -220,7 +220,7 @@ def _parent(store: Store, request: Request) -> list[Reason]:
     if request.parent is None:
         return []
     asking = history.newest_of_job(store.database, request.parent)
-    whose = f"request {asking.id}: {asking.command}" if asking is not None else f"job {request.parent}"
+    whose = f"request {asking.id}: {brief(asking.command)}" if asking is not None else f"job {request.parent}"
     return [Reason("parent", f"the code of another job asked for it ({whose})")]
 
 

@@ -7,7 +7,7 @@ from seamless_queue.broker.history import Attempt, Request
 from seamless_queue.broker.states import Outcome, RequestState
 
 from .contents import Contents
-from .values import Reason
+from .values import Reason, brief
 from .waiting import MOST_LINKS
 from .when import duration, moment
 
@@ -22,7 +22,9 @@ def of_request(contents: Contents, request: Request, mine: Attempt | None) -> li
     """Why a request failed."""
     root = _root(contents, request)
     if root is not None:
-        chain = f"request {root.id} ({root.command}) {'was canceled' if root.error is None else 'did not end well'}"
+        chain = (
+            f"request {root.id} ({brief(root.command)}) {'was canceled' if root.error is None else 'did not end well'}"
+        )
         text = f"an input was to come from upstream: {chain}: {_first(root.error)}"
         reasons = [Reason("upstream_failed", text)]
         return reasons + _last_words(contents, _last_attempt(contents, root))

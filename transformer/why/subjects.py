@@ -19,7 +19,7 @@ from ..provenance import Parts
 from . import answers
 from .contents import Contents
 from .differences import abbreviated, content_change
-from .values import Answer, Reason, Verdict
+from .values import Answer, Reason, Verdict, brief
 
 #: Fewer hex digits are no checksum.
 PREFIX_DIGITS = 6
@@ -231,7 +231,7 @@ def _written_inside(store: Store, path: str) -> list[Reason]:
     """Which requests write files in a directory."""
     inside = history.writers_below(store.database, os.fsencode(path), sys.maxsize, _OTHERS)
     said = [
-        Reason("written_inside", f"request {request.id} ({request.command}) writes {os.fsdecode(place)}")
+        Reason("written_inside", f"request {request.id} ({brief(request.command)}) writes {os.fsdecode(place)}")
         for place, request in list(inside.items())[:_SHOWN]
     ]
     if len(inside) > _SHOWN:
@@ -258,7 +258,7 @@ def _readers(store: Store, path: str, checksum: str | None) -> list[Reason]:
             read = _read_as(contents, parts, name) if parts is not None and parts.is_command else None
             if read is not None:
                 state = "as it is now" if read == checksum else f"as it was then, {abbreviated(read)}"
-                found.append((request.id, f"request {request.id} ({request.command}) has read it {state}"))
+                found.append((request.id, f"request {request.id} ({brief(request.command)}) has read it {state}"))
         if part.count("/") > 1 or len(found) >= _SHOWN:
             break
     reasons = [Reason("not_made", "it is your own")]

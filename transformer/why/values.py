@@ -7,6 +7,14 @@ from typing import NamedTuple
 
 from seamless_queue.broker.history import Attempt, Job, Request
 
+#: More of a command is not told in passing.
+_BRIEF_CHARACTERS = 120
+
+
+def brief(command: str) -> str:
+    """A command that is mentioned beside another thing."""
+    return command if len(command) <= _BRIEF_CHARACTERS else f"{command[:_BRIEF_CHARACTERS]}…"
+
 
 class Verdict(Enum):
     """What became of it, or would."""

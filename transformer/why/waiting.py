@@ -12,7 +12,7 @@ from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.broker.states import LIVE, JobState, RequestState
 from seamless_queue.store import Store
 
-from .values import Reason
+from .values import Reason, brief
 from .when import moment
 
 #: So many links of a chain are followed.
@@ -85,7 +85,9 @@ def _input(store: Store, request_id: int | None, path: bytes) -> Reason:
     what = f"`{name}` from request {request_id}" if name else f"the result of request {request_id}"
     if upstream is None:
         return Reason("waits_for_input", f"it waits for {what}")
-    return Reason("waits_for_input", f"it waits for {what} ({upstream.command}), which is {_state(store, upstream)}")
+    return Reason(
+        "waits_for_input", f"it waits for {what} ({brief(upstream.command)}), which is {_state(store, upstream)}"
+    )
 
 
 def _state(store: Store, request: Request) -> str:

@@ -9,7 +9,7 @@ from seamless_queue.broker.history import Attempt
 from seamless_queue.broker.states import Outcome
 
 from .differences import abbreviated
-from .values import Answer, Difference, Origin, Reason, Verdict
+from .values import Answer, Difference, Origin, Reason, Verdict, brief
 from .when import duration, moment
 
 #: So many inputs are listed.
@@ -114,7 +114,7 @@ def _inputs(inputs: tuple[Origin, ...]) -> Iterator[str]:
 def origin(one: Origin) -> str:
     """An input on a line."""
     how = "from" if one.is_certain else "the same as the result of"
-    made = f"  {how} request {one.request}: {one.command}" if one.request is not None else ""
+    made = f"  {how} request {one.request}: {brief(one.command or '')}" if one.request is not None else ""
     name = one.name + ("/" if one.is_directory else "")
     return f"{name}  {abbreviated(one.checksum)}{made}"
 
@@ -124,7 +124,7 @@ def _compared(answer: Answer) -> Iterator[str]:
     assert near is not None
     request = near.request
     when = moment(near.attempt.finished)
-    yield f"The nearest earlier run is request {request.id} ({near.how}, {when}): {request.command}"
+    yield f"The nearest earlier run is request {request.id} ({near.how}, {when}): {brief(request.command)}"
     if not answer.differences:
         yield "- its parts cannot be compared any more"
     yield from _several(answer.differences)
