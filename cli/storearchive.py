@@ -16,6 +16,7 @@ Examples:
   seamless-store export yeast.tar.zst --project yeast
   seamless-store export today.tar.gz --since 1d
   seamless-store export counts.tar counts.txt 3fa90c
+  seamless-store export - | gzip > all.tar.gz
 """
 IMPORT_EPILOG = """\b
 Examples:
@@ -49,6 +50,7 @@ def export(
     Of all jobs that are done, or of those named. ARCHIVE is compressed if its name ends with .zst or .gz.
     """
     from seamless.transformer import exchange
+    from seamless_queue.care.archivefiles import is_stream
     from seamless_queue.care.selection import Selection
     from seamless_queue.care.sizes import readable
 
@@ -57,7 +59,7 @@ def export(
         written = exchange.export(it, archive, chosen, with_upstream=not no_upstream)
     if not quiet:
         what = f"{plural(written.jobs, 'job')}, {plural(written.buffers, 'buffer')}, {readable(written.bytes)}"
-        click.echo(f"{archive}: {what}")
+        click.echo(f"{archive}: {what}", err=is_stream(archive))
     if written.left_out:
         click.echo(f"left out: {plural(written.left_out, 'job')} without results", err=True)
     if written.missing:
@@ -102,7 +104,7 @@ def import_(archive: str, dry_run: bool, quiet: bool, store: str | None, digest:
     found = configured(store)
     if digest is not None:
         found = found._replace(digest=digest)
-    if not os.path.exists(archive):
+    if archive != "-" and not os.path.exists(archive):
         raise click.UsageError(f"{archive} does not exist")
     if found.digest is None and not exists(found):
         found = found._replace(digest=archives.digest_of(archive))

@@ -71,6 +71,8 @@ class Exporter:
             with self._spool() as spool:
                 for job_id in job_ids:
                     self._add_with_upstream(job_id, spool)
+                if not self._jobs:
+                    raise SeamlessError(f"nothing to export: no job with a result is selected; {path} was not written")
                 writer.add_rows(spool, {"jobs": self._jobs})
             count, size = self._write_buffers(writer)
             writer.finish()

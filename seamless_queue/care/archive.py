@@ -28,7 +28,7 @@ from ..digest import DIGESTS, Digest
 from ..errors import SeamlessError
 from ..filesystems import is_disk_full, unique_name
 from ..store import Store
-from . import jobrows
+from . import archivefiles, jobrows
 from .jobrows import Record
 
 FORMAT = 1
@@ -41,7 +41,6 @@ BATCH = 500
 KNOWN_JOB = "SELECT 1 FROM jobs WHERE checksum = ?"
 _BUFFER = re.compile(r"buffers/([0-9a-f]{64})")
 _RECORD = struct.Struct(">32sI")
-_ZSTD_MAGIC, _GZIP_MAGIC = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 
 
 T = TypeVar("T")
@@ -57,12 +56,13 @@ class Writer:
 
     def __init__(self, path: str, store: Store) -> None:
         self._path = path
-        self._temporary = os.path.join(os.path.dirname(path) or ".", f".seamless-{unique_name()}.tmp")
+        temporary = os.path.join(os.path.dirname(path) or ".", f".seamless-{unique_name()}.tmp")
+        self._temporary = path if archivefiles.is_stream(path) else temporary
         self._stack = ExitStack()
         self._digest = store.digest
         self._buffers = self._bytes = 0
         try:
-            stream = self._stack.enter_context(_compressing(path, self._temporary))
+            stream = self._stack.enter_context(archivefiles.writing(path, self._temporary))
             tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
             self._tar = self._stack.enter_context(tar)
         except BaseException:
@@ -89,14 +89,16 @@ class Writer:
         """Write the end, and put the archive in place."""
         self._add(MANIFEST, json.dumps({**self._manifest, "buffers": self._buffers, "bytes": self._bytes}).encode())
         self._stack.close()
-        os.rename(self._temporary, self._path)
+        if self._temporary != self._path:
+            os.rename(self._temporary, self._path)
 
     def abandon(self) -> None:
         """Leave nothing behind."""
         with suppress(Exception):
             self._stack.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self._temporary)
+        if self._temporary != self._path:
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)
 
     def _add(self, name: str, content: bytes) -> None:
         self._tar.addfile(_member(name, len(content)), io.BytesIO(content))
@@ -120,24 +122,6 @@ class _Pieces:
             self._rest += piece
         part, self._rest = self._rest[:size], self._rest[size:]
         return part
-
-
-def _compressing(path: str, temporary: str) -> Any:
-    if path.endswith((".zst", ".zstd")):
-        return _zstd().open(temporary, "wb")
-    if path.endswith((".gz", ".tgz")):
-        import gzip
-
-        return gzip.GzipFile("", "wb", 6, open(temporary, "xb"), mtime=0)
-    return open(temporary, "xb")
-
-
-def _zstd() -> Any:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from backports import zstd  # type: ignore[no-redef, unused-ignore]
-    return zstd
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -209,7 +193,7 @@ def unpack(store: Store, path: str) -> Unpacked:
     """Read an archive and check all of it; BadArchive, and nothing kept, if anything is wrong with it."""
     unpacked = Unpacked(store)
     try:
-        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with archivefiles.reading(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             _unpack(store, path, tar, unpacked)
     except BaseException as exc:
         unpacked.close()
@@ -221,8 +205,10 @@ def unpack(store: Store, path: str) -> Unpacked:
 
 def digest_of(path: str) -> str | None:
     """The digest of an archive, which a store that is made for it is to have; None if nobody can tell."""
+    if archivefiles.is_stream(path):
+        return None
     try:
-        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with archivefiles.reading(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             name = _json(path, tar, next(iter(tar)), HEADER)["digest"]
             return name if name in DIGESTS else None
     except Exception:  # `unpack` says what is wrong with it
@@ -232,18 +218,6 @@ def digest_of(path: str) -> str | None:
 def _is_garbled(exc: BaseException) -> bool:
     """Whether a decompressor says so: gzip by an OSError without a number, Zstandard by an error of its own."""
     return (isinstance(exc, OSError) and exc.errno is None) or type(exc).__name__ == "ZstdError"
-
-
-def _opened(path: str) -> Any:
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic == _ZSTD_MAGIC:
-        return _zstd().open(path, "rb")
-    if magic[:2] == _GZIP_MAGIC:
-        import gzip
-
-        return gzip.open(path, "rb")
-    return open(path, "rb")
 
 
 def _unpack(store: Store, path: str, tar: tarfile.TarFile, unpacked: Unpacked) -> None:

@@ -161,6 +161,25 @@ def test_a_store_that_is_made_for_an_archive_has_its_digest(shop: Shop) -> None:
     assert shop.run("--verbose", "echo", "1").err.endswith("answered from the store\n")
 
 
+def test_an_archive_goes_through_a_pipe(shop: Shop) -> None:
+    shop.good("echo", "1")
+    ended = shop.bash(
+        "seamless-store export - | seamless-store --store ../piped import -; mkfifo p; cat p > copy.tar &"
+        " seamless-store export p; wait; [ -p p ] && seamless-store import copy.tar"
+    )
+    assert (ended.status, ended.out.count(b"4 buffers")) == (0, 2), ended
+    assert shop.rows("SELECT COUNT(*) FROM jobs", shop.top / "piped") == [(1,)]
+
+
+def test_an_archive_of_nothing_is_not_written(shop: Shop) -> None:
+    """A misspelt label must not replace what an earlier export has saved."""
+    shop.good("echo", "1")
+    care(shop, "export", "a.tar")
+    before = (shop.dir / "a.tar").read_bytes()
+    assert "nothing to export" in care(shop, "export", "a.tar", "--project", "misspelt", status=1).err
+    assert (shop.dir / "a.tar").read_bytes() == before
+
+
 def test_a_dry_run_imports_nothing(shop: Shop) -> None:
     shop.good("echo", "1")
     archive = str(shop.top / "a.tar")
