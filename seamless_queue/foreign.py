@@ -7,10 +7,11 @@ touches any more is stale.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from .broker import progress
 from .broker.records import Consequences
-from .clerk import Functions
+from .clerk import Clerk, Functions
 from .errors import SeamlessError, StaleFuture
 from .filesystems import is_disk_full
 from .sidecars import CHECKSUM, STALE_SECONDS, read_future
@@ -39,6 +40,11 @@ class ForeignFutures:
                 "remove it if its job is dead"
             )
         return False
+
+    def look(self, clerk: Clerk, watched: Iterable[tuple[int, int, bytes]]) -> None:
+        """See which of these have come (dependency, request, path), and do what follows."""
+        for dependency_id, request_id, path in watched:
+            clerk.handle(look_at(clerk.store, clerk.functions, self, dependency_id, request_id, os.fsdecode(path)))
 
     def _after_its_end(self, path: str) -> bool:
         created = self._created.pop(path, 0.0)

@@ -178,10 +178,8 @@ class InlineSession(Parentless):
         self._look_at_foreign_futures(request_id)
 
     def _look_at_foreign_futures(self, request_id: int) -> None:
-        for dependency_id, waiting_id, path in reports.watched(self.store.database):
-            if waiting_id == request_id:
-                where = (dependency_id, request_id, os.fsdecode(path))
-                self.clerk.handle(foreign.look_at(self.store, self.functions, self._foreign, *where))
+        watched = reports.watched(self.store.database)
+        self._foreign.look(self.clerk, (one for one in watched if one[1] == request_id))
 
     def _is_reclaim_due(self) -> bool:
         now = time.monotonic()

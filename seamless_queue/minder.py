@@ -5,6 +5,8 @@ from __future__ import annotations
 import select
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 #: How soon others of a batch are noticed to wait for a job that is not short.
@@ -49,6 +51,18 @@ class Minder:
             elif self._asleep:
                 # Only then: waking a thread costs more than a short job.
                 self._wake.set()
+
+    @contextmanager
+    def minding(self, *, python: bool) -> Iterator[None]:
+        """Be on duty while Python code has the main thread, and keep off while a command has."""
+        before = self.on_duty
+        self.python_waits = before and not python
+        self.set_duty(python)
+        try:
+            yield
+        finally:
+            self.python_waits = False
+            self.set_duty(before)
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="seamless-minder", daemon=True)

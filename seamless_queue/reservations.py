@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .broker import claims
+from .broker import claims, sessions
 from .broker.records import QUEUE_LANE
 from .broker.resources import Offer, claim, is_paused
 from .broker.work import Running
@@ -54,6 +54,8 @@ class Reservations:
         return batch
 
     def _claim(self, connection: Any, want: int) -> list[int]:
+        if sessions.is_buried(connection, self._worker_id):
+            return []
         if self._lane == QUEUE_LANE:
             return claim(connection, self._worker_id, self._offer, want)
         return claims.claim(connection, self._worker_id, self._lane, want)

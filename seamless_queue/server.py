@@ -22,13 +22,14 @@ from .broker.sessions import RENEW_SECONDS, SessionKind
 from .care.background import Collector
 from .channel import Message
 from .clerk import Clerk, functions_named
-from .doorbell import Doorbell
+from .doorbell import Doorbell, ring
 from .errors import SeamlessError
 from .events import Event, EventKind, event_of
 from .filesystems import can_write, is_disk_full, passing_over_full_disk
 from .hooks import Hooks
 from .orders import Configuration, Mode
 from .pool import Member, WorkerPool
+from .rhythm import Rhythm
 from .settings import Settings
 from .signals import STOP_SIGNALS, handled, waking
 from .staged import Staged
@@ -74,7 +75,7 @@ class Server:
         self._stop_deadline: float | None = None
         self._draining = False
         self._idle_since = time.monotonic()
-        self._due = dict.fromkeys(("renew", "reclaim", "touch", "watch", "rung"), 0.0)
+        self._rhythm = Rhythm()
         # A handler only notes the signal: it may come in the middle of anything.
         self._signals: list[int] = []
         self._signaled = -SAME_SIGNAL_SECONDS
@@ -153,7 +154,7 @@ class Server:
         for key, _ in self._selector.select(self._pause()):
             if key.fileobj is self._bell:
                 self._bell.clear()
-                self._due["rung"] = 0.0
+                self._rhythm.hurry("rung")
             elif key.fileobj == self._signal_end:
                 with suppress(BlockingIOError):
                     os.read(self._signal_end, 64)
@@ -231,17 +232,17 @@ class Server:
 
     # -- housekeeping -----------------------------------------------------------------------
     def _keep_lease(self) -> None:
-        if self._is_due("renew", RENEW_SECONDS):
+        if self._rhythm.is_due("renew", RENEW_SECONDS):
             with self._store.database.transaction() as connection:
                 alive = sessions.renew(connection, self.id)
             if not alive:
                 raise SeamlessError("another host took this server for dead and ended its session; start it again")
-        if self._is_due("touch", sidecars.TOUCH_SECONDS):
+        if self._rhythm.is_due("touch", sidecars.TOUCH_SECONDS):
             for _, path in reports.live_outputs(self._store.database):
                 sidecars.touch_future(os.fsdecode(path))
 
     def _reclaim(self) -> None:
-        if self._is_due("reclaim", RECLAIM_SECONDS):
+        if self._rhythm.is_due("reclaim", RECLAIM_SECONDS):
             self._follow_up(reclaim.reclaim_dead_sessions(self._store))
             self._follow_up(self._clerk.leftovers())
             if self._pool.is_idle:
@@ -250,14 +251,11 @@ class Server:
 
     def _watch_futures(self) -> None:
         """Look at the foreign .FUTUREs that requests of this store wait for."""
-        if not self._is_due("watch", RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS):
-            return
-        watched = reports.watched(self._store.database)
-        self._watcher.watch({os.fsdecode(path) for _, _, path in watched})
-        self._waits_for_files = bool(watched)
-        for dependency_id, request_id, path in watched:
-            where = (dependency_id, request_id, os.fsdecode(path))
-            self._follow_up(foreign.look_at(self._store, self._clerk.functions, self._foreign, *where))
+        if self._rhythm.is_due("watch", RESCAN_SECONDS if self._waits_for_files else TICK_SECONDS):
+            watched = reports.watched(self._store.database)
+            self._watcher.watch({os.fsdecode(path) for _, _, path in watched})
+            self._waits_for_files = bool(watched)
+            self._foreign.look(self._clerk, watched)
 
     def _recreate_futures(self) -> None:
         """A client may have died between its submit and its .FUTUREs."""
@@ -323,7 +321,7 @@ class Server:
 
     def _answer_bell(self) -> None:
         """Somebody may have canceled a job, or asked us to drain."""
-        if not self._is_due("rung", TICK_SECONDS):
+        if not self._rhythm.is_due("rung", TICK_SECONDS):
             return
         self._pool.check_busy()
         self._pool.stop_canceled(claims.all_to_stop(self._store.database), CANCEL_SECONDS)
@@ -377,13 +375,6 @@ class Server:
                 self._pool.kill()
 
     # -- small things -----------------------------------------------------------------------
-    def _is_due(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now < self._due[what]:
-            return False
-        self._due[what] = now + seconds
-        return True
-
     def _idle_for(self) -> float:
         """Seconds without work; negative while there is some."""
         now = time.monotonic()
@@ -393,9 +384,7 @@ class Server:
         return now - self._idle_since
 
     def _wake_myself(self) -> None:
-        self._due["watch"] = 0.0
-        from .doorbell import ring
-
+        self._rhythm.hurry("watch")
         ring([self._bell.address])
 
     def _tell_of_hooks(self) -> None:

@@ -18,8 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import NoReturn
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import orjson
 
@@ -32,6 +31,7 @@ from .broker.states import Outcome
 from .broker.work import Finished, Running
 from .channel import Channel
 from .clerk import Clerk, functions_named
+from .departure import end_amid, leave_amid
 from .filesystems import is_disk_full, passing_over_full_disk
 from .lane import Lane, Ticket
 from .minder import Minder
@@ -88,7 +88,8 @@ class Worker:
         # What the code of jobs starts can be found by it, as commands can.
         os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
-        self._streams: CapturedStreams | None = None
+        #: what Python code writes here, once any has run
+        self.captured: CapturedStreams | None = None
         self.mode = Mode.WORK
         offer = Offer(configuration.session_id, configuration.offer, configuration.tight)
         self.reservations = Reservations(self.id, configuration.lane, offer)
@@ -118,12 +119,12 @@ class Worker:
             if not self.begun:
                 self._listen(0)
             if self.mode is Mode.WORK and not self.begun:
-                self._turn()
+                self.turn()
             if self.mode is Mode.WORK and self.begun:
                 self._work_on(self.begun.pop(0))
             elif self.mode in (Mode.WORK, Mode.HOLD):
                 # Not after the order to leave, which nobody repeats.
-                self._give_back()
+                self.give_back()
                 self._rest()
         self._leave()
 
@@ -144,7 +145,7 @@ class Worker:
             self.current = None
             self.done.append(Done(running, finished, staged, seconds))
         if not self.begun or finished.outcome is not Outcome.DONE or self.mode is not Mode.WORK:
-            self._turn()
+            self.turn()
 
     def _rest(self) -> None:
         if self.parent.is_dead:
@@ -153,11 +154,11 @@ class Worker:
         self._listen(SLOW_POLL_SECONDS)
 
     def _leave(self) -> None:
-        self._give_back()
+        self.give_back()
         with self.lock:
             self.workplace.close()
-            if self._streams is not None:
-                self._streams.close()
+            if self.captured is not None:
+                self.captured.close()
             # Else the parent buries us, once it can.
             with passing_over_full_disk():
                 with self.store.database.transaction() as connection:
@@ -166,7 +167,7 @@ class Worker:
             self.store.close()
 
     # -- outcomes ---------------------------------------------------------------------------
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Publish what is done, and begin what comes next, in one transaction; then do what follows.
 
         While the disk is full, outcomes are kept and tried again: nothing is lost or run twice.
@@ -216,7 +217,7 @@ class Worker:
                 self._hold_for_disk()
                 consequences = self.clerk.leftovers()
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         """What was begun together with others and not touched, or only reserved, goes back at no cost."""
         with self.lock:
             if not self.begun and not self.reservations.job_ids:
@@ -234,7 +235,7 @@ class Worker:
         # What cannot be published now is published with the current job.
         with passing_over_full_disk(), self.lock:
             self.interval = None
-            self._give_back()
+            self.give_back()
             if self.done:
                 self._follow_up(self._publish())
 
@@ -254,7 +255,7 @@ class Worker:
             wanted = Outcome.CANCELED
         if wanted is not None and self.minder.python_waits:
             # A part of a job of Python code, which would take this for a failure.
-            self._leave_amid(Finished(wanted, error=wanted.name.lower()))
+            leave_amid(self, wanted, wanted.name.lower())
         if self.interval is not None and time.monotonic() - self.current_since >= LINGER_SECONDS:
             self.stop_lingering()
         return wanted
@@ -293,17 +294,9 @@ class Worker:
         return "check" in orders
 
     # -- while Python code runs -------------------------------------------------------------
-    @contextmanager
-    def minding(self, *, python: bool) -> Iterator[None]:
+    def minding(self, *, python: bool) -> AbstractContextManager[None]:
         """Have the minder mind the channel while Python code has this thread, and keep off while a command has."""
-        before = self.minder.on_duty
-        self.minder.python_waits = before and not python
-        self.minder.set_duty(python)
-        try:
-            yield
-        finally:
-            self.minder.python_waits = False
-            self.minder.set_duty(before)
+        return self.minder.minding(python=python)
 
     def mind(self) -> None:
         """Called by the minder, when the parent has spoken and from time to time."""
@@ -313,57 +306,20 @@ class Worker:
             try:
                 asked = self._receive()
             except EOFError:
-                self._end_amid()
+                end_amid()
             if self.parent.is_dead:
-                self._end_amid()
+                end_amid()
             running, elapsed = self.current, time.monotonic() - self.current_since
             if self.mode is Mode.STOP:
-                self._leave_amid(Finished(Outcome.RELEASED, error="stopped"))
+                leave_amid(self, Outcome.RELEASED, "stopped")
             if asked and self._is_canceled():
-                self._leave_amid(Finished(Outcome.CANCELED, error="canceled"))
+                leave_amid(self, Outcome.CANCELED, "canceled")
             if running.timeout is not None and self._recomputing_since is None and elapsed >= running.timeout:
-                self._leave_amid(Finished(Outcome.TIMED_OUT, error=f"timed out after {running.timeout:g} s"))
-            if self._streams is not None:
-                self._streams.look()
+                leave_amid(self, Outcome.TIMED_OUT, f"timed out after {running.timeout:g} s")
+            if self.captured is not None:
+                self.captured.look()
             if self.interval is not None and elapsed >= LINGER_SECONDS:
                 self.stop_lingering()
-
-    def _leave_amid(self, finished: Finished) -> NoReturn:
-        """Leave although the current job's code still runs: it cannot be asked to stop.
-
-        The parent publishes this for it, once this process is seen dead: before that nobody else may begin the job.
-        """
-        released = Finished(Outcome.RELEASED, error="stopped")
-        try:
-            finished = self._with_streams(finished)
-            executing = self.lane.executing.values()
-            jobs = [(running, finished if running is self.current else released) for running in executing]
-            self.mode = Mode.STOP
-            self._turn()
-            self._give_back()
-            processes.kill_adopted()
-            self.parent.leave_amid(jobs)
-        finally:
-            os._exit(0)
-
-    def _with_streams(self, finished: Finished) -> Finished:
-        """What the current job's code has written so far is kept with its outcome."""
-        if self._streams is None or finished.outcome is Outcome.RELEASED:
-            return finished
-        staged = Staged()
-        stdout, stderr = (self.store.buffers.stage(text, staged) if text else None for text in self._streams.so_far())
-        with passing_over_full_disk():
-            with self.store.database.transaction() as connection:
-                staged.write(connection)
-            finished = finished._replace(stdout=stdout, stderr=stderr)
-        return finished
-
-    def _end_amid(self) -> NoReturn:
-        """The parent is dead: the code cannot be asked to stop, and nobody is left who would want its result."""
-        try:
-            processes.kill_adopted()
-        finally:
-            os._exit(1)
 
     def wait_for(self, ticket: Ticket) -> None:
         """Wait for a job that somebody else runs, or until it is left to us; meanwhile we need no processor.
@@ -385,9 +341,9 @@ class Worker:
     @property
     def streams(self) -> CapturedStreams:
         """Made when Python code runs here for the first time."""
-        if self._streams is None:
-            self._streams = CapturedStreams(self.store.work, self.id)
-        return self._streams
+        if self.captured is None:
+            self.captured = CapturedStreams(self.store.work, self.id)
+        return self.captured
 
     def before_nested(self) -> None:
         """The current job's code submits others, and may wait for them."""

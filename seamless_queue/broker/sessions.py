@@ -35,6 +35,7 @@ OPEN = """INSERT INTO sessions (kind, host, boot, pid_namespace, pid, process_st
     lease_until, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 OPEN_WORKER = "INSERT INTO workers (session_id, pid, process_started, created) VALUES (?, ?, ?, ?)"
 END_WORKER = "UPDATE workers SET ended = ? WHERE id = ? AND ended IS NULL"
+IS_BURIED = "SELECT 1 FROM workers WHERE id = ? AND ended IS NOT NULL"
 RENEW = "UPDATE sessions SET lease_until = ? WHERE id = ? AND ended IS NULL"
 END = "UPDATE sessions SET ended = ?, paused = NULL WHERE id = ? AND ended IS NULL"
 LAST_QUEUE = f"SELECT MAX(created) FROM sessions WHERE kind = {SessionKind.QUEUE.value}"
@@ -95,6 +96,11 @@ def bury_worker(
     """A worker is dead: what it held is given back (see claims.bury)."""
     connection.execute(END_WORKER, (time.time(), worker_id))
     return claims.bury(connection, session_id, worker_id, why, charge=charge, streams=streams)
+
+
+def is_buried(connection: Any, worker_id: int) -> bool:
+    """Whether others have taken a worker for dead: nobody would give back what it claims from now on."""
+    return connection.execute(IS_BURIED, (worker_id,)).fetchone() is not None
 
 
 def renew(connection: Any, session_id: int) -> bool:

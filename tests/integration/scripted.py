@@ -413,7 +413,7 @@ class Caller:
 
     def workers(self) -> set[int]:
         """The processes of the pool."""
-        pool = self.session._pool
+        pool = self.session.listener.pool
         return {member.process.pid for member in pool.members} if pool is not None else set()
 
 

@@ -15,7 +15,7 @@ import pytest
 from desk import Desk, wait_until
 from scripted import Caller, calling, other_process, request_for
 
-from seamless_queue import lane, pythonsession
+from seamless_queue import lane, listener
 from seamless_queue.broker import claims, progress, reports, submissions
 from seamless_queue.broker.claims import MAX_DEATHS
 from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
@@ -40,7 +40,7 @@ def caller(settings: Settings, tmp_path: Path) -> Iterator[Caller]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for the dead at once, not after seconds."""
-    monkeypatch.setattr(pythonsession, "RECLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "RECLAIM_SECONDS", 0.05)
 
 
 def in_thread(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

@@ -17,7 +17,7 @@ import pytest
 from desk import wait_until
 from scripted import Caller, Script, calling, other_process
 
-from seamless_queue import owner, private, pythonsession
+from seamless_queue import listener, owner, private
 from seamless_queue.broker.claims import MAX_DEATHS
 from seamless_queue.broker.states import JobState, Outcome
 from seamless_queue.doorbell import runtime_directory
@@ -57,7 +57,7 @@ def caller(open_with: Open) -> Caller:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kill at once who does not hear."""
-    monkeypatch.setattr(pythonsession, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(listener, "STOP_SECONDS", 0.2)
 
 
 def is_gone(pid: int) -> bool:
@@ -121,7 +121,7 @@ def test_what_is_submitted_before_there_are_workers_is_run_by_them(settings: Set
 def test_a_quiet_worker_does_not_say_what_it_begins(caller: Caller) -> None:
     caller.start("wait")
     caller.begun("wait")
-    pool = caller.session._pool
+    pool = caller.session.listener.pool
     assert pool is not None
     assert [member.current for member in pool.members] == [None]
 
@@ -243,7 +243,7 @@ def test_a_worker_that_has_obeyed_is_left_in_peace(caller: Caller) -> None:
     assert caller.session.cancel(canceled)
     later = caller.start("wait")
     assert caller.begun("wait") == pid
-    deadline = time.monotonic() + 3 * pythonsession.STOP_SECONDS
+    deadline = time.monotonic() + 3 * listener.STOP_SECONDS
     wait_until(lambda: time.monotonic() > deadline or is_gone(pid), "what would be too late")
     caller.go("wait")
     assert caller.result(later) == "wait done"
@@ -477,7 +477,7 @@ def test_a_worker_that_waits_lends_its_place_and_gets_it_back(
     caller.begun("wait")
     driver = caller.start("nest", children=[caller.script("wait")])
     caller.begun("nest")
-    pool = caller.session._pool
+    pool = caller.session.listener.pool
     assert pool is not None
     wait_until(lambda: any(member.blocked for member in pool.members), "the driver to wait")
     naps = caller.submit(*(caller.script("nap", f"before{number}", seconds=0.02) for number in range(5)))
@@ -516,7 +516,7 @@ def test_jobs_that_all_wait_for_others_keep_nobody_from_working(
     caller: Caller, settings: Settings, tmp_path: Path
 ) -> None:
     """Two places may be lent, and one more when nobody is left who works."""
-    names = [f"far{number}" for number in range(pythonsession.LENT_WORKERS + 1)]
+    names = [f"far{number}" for number in range(listener.LENT_WORKERS + 1)]
     others = [other_process(settings, tmp_path, caller.script("wait", name)) for name in names]
     for name in names:
         caller.begun(name)
@@ -550,13 +550,13 @@ def test_threads_of_a_job_may_wait_for_others(open_with: Open, workers: int) -> 
 def test_what_a_dead_session_ran_for_a_nested_job_is_run_here(
     caller: Caller, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pythonsession, "RECLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "RECLAIM_SECONDS", 0.05)
     other = other_process(settings, tmp_path, caller.script("wait"))
     caller.begun("wait")
     drivers = caller.submit(
         *(caller.script("nest", f"driver{number}", children=[caller.script("wait")]) for number in range(4))
     )
-    limit = 1 + pythonsession.LENT_WORKERS
+    limit = 1 + listener.LENT_WORKERS
     wait_until(lambda: len(caller.workers()) == limit, "all workers to wait")
     other.kill()
     other.communicate()
@@ -751,7 +751,7 @@ def test_a_listener_that_meets_a_full_disk_goes_on(caller: Caller, monkeypatch: 
         return bury(*arguments, **given)
 
     monkeypatch.setattr(sessions, "bury_worker", bury_later)
-    monkeypatch.setattr(pythonsession, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "TICK_SECONDS", 0.05)
     ticket = caller.start("die", once=str(caller.place / "once"))
     assert caller.result(ticket) == "die done"
     assert len(tried) >= 3
@@ -761,7 +761,7 @@ def test_nobody_waits_for_a_listener_that_has_failed(caller: Caller, monkeypatch
     ticket = caller.start("wait")
     caller.begun("wait")
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    monkeypatch.setattr(caller.session, "_keep_lease", lambda: 1 / 0)
+    monkeypatch.setattr(caller.session.listener, "_keep_lease", lambda: 1 / 0)
     assert "ZeroDivisionError" in caller.result(ticket)
     with pytest.raises(SeamlessError, match="ZeroDivisionError"):
         caller.start("echo")
@@ -769,7 +769,7 @@ def test_nobody_waits_for_a_listener_that_has_failed(caller: Caller, monkeypatch
 
 def test_the_callback_of_a_ticket_may_fail(settings: Settings, tmp_path: Path) -> None:
     with calling(settings, tmp_path) as caller:
-        caller.session._on_ended = lambda tickets: full()
+        caller.session.on_ended = lambda tickets: full()
         caller.session.spawn(1)
         assert caller.result(caller.start("echo", "a")) == "a done"
         assert caller.result(caller.start("echo", "b")) == "b done"

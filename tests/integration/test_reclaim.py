@@ -15,9 +15,12 @@ from desk import Desk
 from seamless.transformer import functions
 from seamless_queue import doorbell, owner, reclaim, sidecars
 from seamless_queue.broker import sessions
+from seamless_queue.broker.records import QUEUE_LANE
+from seamless_queue.broker.resources import Offer
 from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.broker.states import JobState, Outcome, RequestState
 from seamless_queue.clerk import Clerk
+from seamless_queue.reservations import Reservations
 from seamless_queue.store import Store
 
 CRASHING = """
@@ -89,6 +92,17 @@ def test_a_session_that_is_stopped_is_not_dead(desk: Desk) -> None:
         assert desk.job() is JobState.RUNNING
         process.kill()
     assert reclaimed(desk.store).again
+
+
+def test_a_worker_that_others_have_buried_claims_nothing(desk: Desk) -> None:
+    """If it died now, nobody would look for what it holds."""
+    desk.submit("job")
+    workers = [desk.new_worker(), desk.new_worker()]
+    buried, alive = (Reservations(worker, QUEUE_LANE, Offer(desk.session, {"cpus": 1})) for worker in workers)
+    desk.bury(workers[0])
+    with desk.store.database.transaction() as connection:
+        assert buried.begin_batch(connection) == []
+        assert [running.job_id for running in alive.begin_batch(connection)] == [1]
 
 
 @pytest.mark.parametrize(("lease", "dead"), [(60.0, False), (-1.0, True)])

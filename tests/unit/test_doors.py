@@ -17,7 +17,7 @@ DOORS = {
     "watchdog": {"seamless_queue/watchers.py"},
     "subprocess": {"seamless_queue/processes.py"},
     "socket": {f"seamless_queue/{name}.py" for name in ("channel", "doorbell", "pool", "worker")},
-    "selectors": {"seamless_queue/server.py", "seamless_queue/pythonsession.py"},
+    "selectors": {"seamless_queue/server.py", "seamless_queue/listener.py"},
     "pysqlite3": {"seamless_queue/driver.py"},
     "sqlite3": {"seamless_queue/driver.py"},
     "sqlalchemy": {"seamless_queue/models.py"},
@@ -109,7 +109,7 @@ def test_processes_are_killed_by_few(trees: dict[str, ast.Module]) -> None:
 def test_only_a_worker_leaves_in_the_middle_of_things(trees: dict[str, ast.Module]) -> None:
     """Or a copy of it that the code of a job has made."""
     leavers = {name for name, tree in trees.items() if calls_on(tree, "os") & {"_exit", "abort"}}
-    assert leavers == {"seamless_queue/worker.py", "transformer/pythonjob.py"}
+    assert leavers == {"seamless_queue/departure.py", "seamless_queue/worker.py", "transformer/pythonjob.py"}
 
 
 def test_shared_memory_has_one_address(trees: dict[str, ast.Module]) -> None:
