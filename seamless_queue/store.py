@@ -100,7 +100,10 @@ def exists(settings: Settings) -> bool:
     path = settings.store
     if not os.path.isdir(path):
         return os.path.lexists(path)
-    return bool(set(os.listdir(path)) - UNFINISHED)
+    try:
+        return bool(set(os.listdir(path)) - UNFINISHED)
+    except PermissionError:
+        return True
 
 
 def _prepare_directory(path: str) -> None:

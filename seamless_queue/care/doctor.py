@@ -75,7 +75,7 @@ def examine(settings: Settings, functions: Functions, *, fix: bool = False) -> I
     yield from _inotify()
     yield from _shared_memory(fix)
     path = settings.store
-    if not os.path.isdir(path) or not files.database_files(path):
+    if not os.path.isdir(path) or (os.access(path, os.R_OK) and not files.database_files(path)):
         yield fail("store", f"there is none at {path}; name one with --store or SEAMLESS_CACHE")
         return
     yield from _file_system(path)

@@ -208,11 +208,14 @@ class TestAnotherUser:
 
     def test_store_of_somebody_else(self, shop: Shop) -> None:
         shop.good("true")
-        for path in (shop.home, shop.home / ".seamless", shop.store):
+        environment = {"SEAMLESS_CACHE": str(shop.store)}
+        for path in (shop.home, shop.home / ".seamless"):
             path.chmod(0o755)
-        for words in COMMANDS:
-            ended = self.as_nobody(shop, *words, env={"SEAMLESS_CACHE": str(shop.store)})
-            refused(ended, 1, "belongs to", "--store", name=words[0])
+        for mode in (0o700, 0o755):
+            shop.store.chmod(mode)
+            for words in (*COMMANDS, ("seamless-store", "info"), ("seamless-why", "1")):
+                refused(self.as_nobody(shop, *words, env=environment), 1, "belongs to", "--store", name=words[0])
+            assert "FAIL  owner" in self.as_nobody(shop, "seamless-store", "doctor", env=environment).out.decode()
 
     def test_directory_that_cannot_be_written(self, shop: Shop) -> None:
         ended = self.as_nobody(shop, "seamless-run", "-c", "echo 1 > x.txt")
