@@ -312,16 +312,21 @@ def submit_nested(store: Store, running: Running, host: Host, scripts: list[Scri
 
 def bring_to_an_end(store: Store, host: Host, ticket: Ticket, parent: int | None) -> str:
     """Run a ticket's job, or wait for whoever runs it; its result."""
+    see_to_its_end(host, ticket, parent)
+    if ticket.result is None:
+        raise RuntimeError(ticket.error)
+    with host.lane.lock:
+        return store.buffers.read(ticket.result).decode()
+
+
+def see_to_its_end(host: Host, ticket: Ticket, parent: int | None) -> None:
+    """The same without its result: that may be of a session that was closed since."""
     while not ticket.done:
         if host.lane.run_here(ticket, host) or ticket.done:
             continue
         if host.lane.waits_for_itself(ticket, parent):
             raise RuntimeError("it waits for itself")
         host.wait_for(ticket)
-    if ticket.result is None:
-        raise RuntimeError(ticket.error)
-    with host.lane.lock:
-        return store.buffers.read(ticket.result).decode()
 
 
 # -- who submits ---------------------------------------------------------------------------------
@@ -337,7 +342,7 @@ class Caller:
     def _run_left(self, tickets: Sequence[Ticket]) -> None:
         """Others have left these to us: a thread runs them, whoever waits for them."""
         for ticket in tickets:
-            threading.Thread(target=self.run, args=(ticket,), daemon=True).start()
+            threading.Thread(target=see_to_its_end, args=(self.session.host, ticket, None), daemon=True).start()
 
     @property
     def lane(self) -> Lane:
