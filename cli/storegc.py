@@ -106,7 +106,7 @@ def lines(done: Collected, dry: bool) -> list[str]:
     found.append(f"{readable(done.freed)} {would}freed of {readable(done.used)}; {limit}")
     if done.cap.bytes is not None and done.used - done.freed > done.cap.bytes:
         found.append(
-            "above the cap all the same: inputs, what is pinned, needed or beside its sidecar, and what was used "
-            "lately (see --older-than)"
+            "above the cap all the same: the database, inputs, what is pinned, needed or beside its sidecar, and "
+            "what was used lately (see --older-than)"
         )
     return found

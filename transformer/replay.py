@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from seamless_queue import sidecars
-from seamless_queue.broker import reports, submissions
+from seamless_queue.broker import evictions, reports, submissions
 from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.broker.states import LIVE, RequestState
 from seamless_queue.digest import is_checksum
@@ -214,6 +214,7 @@ def run(
 ) -> Replayed:
     """Have the job run in a session of this process, or by who has begun it already."""
     store, dunder = session.store, described.dunder
+    _need_parts(store, described.fields)
     known = submissions.known(store.database, described.checksum)
     request = NewRequest(
         command=label_of(store, described),
@@ -241,6 +242,17 @@ def run(
     result = found.result if found is not None and is_done else None
     streams = (last.stdout, last.stderr) if last is not None else (None, None)
     return Replayed(ending.state, result, ending.error, *streams)
+
+
+def _need_parts(store: Store, fields: dict[str, Any]) -> None:
+    """SeamlessError for a part that is not there and that nobody can make again."""
+    for key, pin in fields.items():
+        is_part = key == "__stdin__" or not key.startswith("__")
+        if is_part and not store.buffers.has(pin[2]) and evictions.maker_of(store.database, pin[2]) is None:
+            raise SeamlessError(
+                f"its {key!r} ({pin[2]}) is not in the store {store.path} (digest {store.digest.name}), and no job "
+                "there makes it: bring it with seamless-run --dry-run --upload, or with seamless-store export and import"
+            )
 
 
 def refuse_if_differs(described: Described, before: str | None, after: str | None) -> None:

@@ -155,7 +155,7 @@ def test_what_stays(shop: Shop) -> None:
     told = fields(shop, "gc", "--max-size", "0")
     assert evicted(shop) == [4]
     assert told["evicted"]["named"] == 1
-    assert b"above the cap all the same: inputs" in care(shop, "gc", "--max-size", "0").out
+    assert b"above the cap all the same: the database" in care(shop, "gc", "--max-size", "0").out
     # A sidecar that is gone needs nothing.
     (shop.dir / "kept.txt.CHECKSUM").unlink()
     care(shop, "gc", "--max-size", "0")
