@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from . import canceling, doorbell, sidecars
+from . import canceling, crashpoints, doorbell, sidecars
 from .broker import cancellations, control, sessions, submissions
 from .broker.cancellations import Wanted
 from .broker.control import Former
@@ -153,6 +153,7 @@ def _retry_some(
             pairs.append((new, submitted))
             following.append(consequences)
             done.append(Retried(former.id, submitted.request_id, former.command, is_new))
+    crashpoints.reached("retried")
     _promise(store, pairs)
     doorbell.ring(sessions.queue_addresses(store.database))
     consequences = merged(following)

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from typing import IO, Any, NamedTuple, TypeVar
 
+from .. import crashpoints
 from ..buffers import SMALL_BYTES
 from ..digest import DIGESTS, Digest
 from ..errors import SeamlessError
@@ -345,6 +346,7 @@ def take_in(store: Store, unpacked: Unpacked) -> Totals:
         with store.database.transaction() as connection:
             for checksum, content in records:
                 jobrows.insert_environment(connection, checksum, content)
+    crashpoints.reached("bytes-imported")
     new = known = 0
     for jobs in _batches(unpacked.jobs()):
         with store.database.transaction() as connection:

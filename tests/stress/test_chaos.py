@@ -190,8 +190,9 @@ def test_submitted_while_everything_is_killed(
 
 
 POINTS = ("begun", "before-publish", "published", "delivery-claimed", "delivered")
-#: Of submitters, of who makes again what is gone, and of who gives bytes up: the acceptance tests have them.
-OTHERS = ("submitted", "promised", "made-again", "evicted", "set-aside", "removed")
+#: Of submitters, of who makes again what is gone, of who gives bytes up, and of who imports: the acceptance tests
+#: have them.
+OTHERS = ("submitted", "promised", "retried", "made-again", "evicted", "set-aside", "removed", "bytes-imported")
 
 
 def test_all_points_are_known() -> None:
