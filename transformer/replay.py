@@ -251,7 +251,7 @@ def _need_parts(store: Store, fields: dict[str, Any]) -> None:
         if is_part and not store.buffers.has(pin[2]) and evictions.maker_of(store.database, pin[2]) is None:
             raise SeamlessError(
                 f"its {key!r} ({pin[2]}) is not in the store {store.path} (digest {store.digest.name}), and no job "
-                "there makes it: bring it with seamless-run --dry-run --upload, or with seamless-store export and import"
+                "there makes it: bring it with seamless-run --dry-run --upload, or with seamless-store import"
             )
 
 
