@@ -86,8 +86,6 @@ class Options(NamedTuple):
                 raise click.UsageError(f"{name} wants a job: a request's number, a checksum or an output file")
         if self.follow and not self.log:
             raise click.UsageError("--follow goes with --log")
-        if self.html is not None and self.stage is not None:
-            raise click.UsageError("--html and --stage cannot be used together: choose by --project or --since")
         if self.job is not None and (self.lists or self.html):
             raise click.UsageError("a single job has no lists: leave out JOB, or the other options")
 

@@ -40,6 +40,7 @@ def clean(text: str | bytes) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `12 s`, `3:05 min`, `2:10 h`, `3.5 d`."""
+    seconds = max(0.0, seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = int(seconds + 0.5)

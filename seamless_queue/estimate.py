@@ -103,15 +103,13 @@ class Durations(NamedTuple):
     #: what is the same of these jobs and the one that was asked for: pattern, kind, project or nothing but the store
     likeness: str = "pattern"
 
+    #: how long one runs from beginning to end
+    whole: Span = NO_TIME
+
     @property
     def alike(self) -> bool:
         """Whether they do the same, and are not just any jobs."""
         return self.likeness in DOUBTS
-
-    @property
-    def whole(self) -> Span:
-        """How long one runs from beginning to end."""
-        return Span(self.mean, self.deviation**2 * (1 + 1 / (self.seen if self.alike else 1)))
 
     def remaining(self, elapsed: float) -> Span:
         """How much longer one runs that has run so long: as those did that ran longer."""
@@ -124,15 +122,16 @@ class Durations(NamedTuple):
         return Span(rest, rest**2)
 
 
-def durations_of(seconds: Sequence[float]) -> Durations:
+def durations_of(seconds: Sequence[float], likeness: str = "pattern") -> Durations:
     """Of at least one duration."""
     ordered = tuple(sorted(seconds))
-    mean = sum(ordered) / len(ordered)
-    if len(ordered) > 1:
-        deviation = math.sqrt(sum((one - mean) ** 2 for one in ordered) / (len(ordered) - 1))
+    seen, mean = len(ordered), sum(ordered) / len(ordered)
+    if seen > 1:
+        deviation = math.sqrt(sum((one - mean) ** 2 for one in ordered) / (seen - 1))
     else:
         deviation = mean * UNKNOWN_VARIATION
-    return Durations(len(ordered), mean, deviation, ordered[int((len(ordered) - 1) * LONG_SHARE)], ordered)
+    whole = Span(mean, deviation**2 * (1 + 1 / (seen if likeness in DOUBTS else 1)))
+    return Durations(seen, mean, deviation, ordered[int((seen - 1) * LONG_SHARE)], ordered, likeness, whole)
 
 
 class Experience:
@@ -154,11 +153,13 @@ class Experience:
 
     def of(self, command: str, project: str | None) -> Durations | None:
         """How long such a job takes; None if nothing is known at all."""
+        found = self._summaries.get(("pattern", pattern(command)))
+        if found is not None:
+            return found
         for key in _keys(command, project):
             if key in self._seconds:
                 if key not in self._summaries:
-                    summary = durations_of(self._seconds[key][-self._most :])
-                    self._summaries[key] = summary._replace(likeness=key[0])
+                    self._summaries[key] = durations_of(self._seconds[key][-self._most :], key[0])
                 return self._summaries[key]
         return None
 
@@ -271,6 +272,8 @@ def longest_chain(links: Iterable[tuple[int, int, Span]], running: Mapping[int, 
     """
     ends: dict[int, Span] = {}
     for request_id, upstream_id, own in links:
-        end = (ends.get(upstream_id) or running.get(upstream_id, NO_TIME)).and_then(own)
-        ends[request_id] = max(ends.get(request_id, NO_TIME), end)
+        before = ends.get(upstream_id) or running.get(upstream_id)
+        end = own if before is None else before.and_then(own)
+        other = ends.get(request_id)
+        ends[request_id] = end if other is None or end > other else other
     return max(ends.values(), default=NO_TIME)

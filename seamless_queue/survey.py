@@ -260,6 +260,8 @@ class Estimator:
                     seen.add(one.job_id)
         if not jobs:
             return NOTHING_LEFT
+        if not capacity:
+            return Estimate(None, None, "no server runs")
         chain = self._chain(running, now)
         never = resources.never_count(self._database)
         found = _latest(

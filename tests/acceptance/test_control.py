@@ -168,5 +168,8 @@ def test_processors_are_counted_and_too_much_is_told(shop: Shop) -> None:
     assert most_at_once(shop) <= 3
     assert {shop.read(f"gpu{number}.txt").strip() for number in range(2)} <= {"0", "1"}
     assert "no running server offers more" in shop.call("seamless-status", "never.txt").out.decode()
+    text = shop.call("seamless-status", "--once").out.decode()
+    assert "1 job needs what no running server offers" in text
+    assert "needs 64 cpus" in text
     assert queue(shop, "cancel", "never.txt").status == 0
     assert server.stop().status == 0

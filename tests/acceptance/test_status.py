@@ -70,6 +70,7 @@ def test_what_runs_what_waits_and_for_what(shop: Shop) -> None:
     text = status(shop, "--once")
     assert "1 waiting, 1 running" in text
     assert "1 of 1 workers busy" in text
+    assert "timeline" in status(shop, "--html", "-", "--stage", "one").lower()
     assert "only       project worm" in (nothing := status(shop, "--once", "--project", "worm"))
     assert "requests   no such ones" in nothing
     found = fields(shop)
