@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from desk import Desk
+from racing import Racer, let_go, racing
 
 from seamless_queue.broker import reports, submissions
 from seamless_queue.broker.records import Identity, NewRequest
@@ -26,24 +27,10 @@ def submit_many(desk: Desk, count: int) -> None:
 
 def test_eight_processes_begin_every_job_exactly_once(desk: Desk, settings: Settings) -> None:
     submit_many(desk, JOBS)
-    arguments = [sys.executable, str(SCRIPT), settings.store, str(desk.session)]
-    processes = [
-        subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
-    ]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
+    with racing("claiming.py", PROCESSES, settings.store, str(desk.session)) as processes:
+        let_go(processes)
         _watch_the_counts(desk, processes)
         said = [process.communicate()[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
     assert [process.returncode for process in processes] == [0] * PROCESSES
     began = [int(job) for line in said for job in line.split()]
     assert sorted(began) == sorted(row[0] for row in desk.store.database.rows("SELECT id FROM jobs"))
@@ -53,7 +40,7 @@ def test_eight_processes_begin_every_job_exactly_once(desk: Desk, settings: Sett
     assert reports.is_idle(desk.store.database)
 
 
-def _watch_the_counts(desk: Desk, processes: list["subprocess.Popen[str]"]) -> None:
+def _watch_the_counts(desk: Desk, processes: list[Racer]) -> None:
     done = 0
     while done < JOBS and any(process.poll() is None for process in processes):
         total, queued, delivered = desk.store.database.row(SUMS)

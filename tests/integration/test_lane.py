@@ -197,15 +197,20 @@ def test_a_full_disk_gives_the_job_back(caller: Caller) -> None:
     assert caller.attempts(ticket) == [Outcome.RELEASED]
 
 
+def run_on_a_full_disk(caller: Caller, ticket: Ticket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be run, but its outcome not be published."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Staged, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            caller.run(ticket)
+
+
 def test_an_outcome_that_meets_a_full_disk_is_not_lost_for_good(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else would ever take the job from a session that lives."""
     ticket = caller.start("echo")
-    with monkeypatch.context() as patch:
-        patch.setattr(Staged, "write", full)
-        with pytest.raises(OSError, match="No space"):
-            caller.run(ticket)
+    run_on_a_full_disk(caller, ticket, monkeypatch)
     assert not ticket.done
     running = in_thread(lambda: caller.run(ticket))
     assert ended(*running) == "echo done"
@@ -215,10 +220,7 @@ def test_an_outcome_that_meets_a_full_disk_is_not_lost_for_good(
 def test_it_does_not_wait_for_the_next_job_to_be_given_back(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another worker may wait for it."""
     ticket = caller.start("echo")
-    with monkeypatch.context() as patch:
-        patch.setattr(Staged, "write", full)
-        with pytest.raises(OSError, match="No space"):
-            caller.run(ticket)
+    run_on_a_full_disk(caller, ticket, monkeypatch)
     assert ticket.job_id is not None
     assert not caller.lane.is_left_to_us(ticket)
     caller.lane.give_back_unpublished()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
+from racing import let_go, racing
 
 from seamless_queue.broker import claims, control, resources, submissions
 from seamless_queue.broker.records import Identity, NewRequest
@@ -19,7 +17,6 @@ from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.settings import Settings
 
-SCRIPT = Path(__file__).with_name("demanding.py")
 PROCESSES = 8
 
 
@@ -170,18 +167,8 @@ def test_eight_processes_never_hold_more_than_is_offered(desk: Desk, settings: S
     ]
     for number in range(320):
         submit(desk, str(number), number % 3, **kinds[number % len(kinds)])
-    arguments = [sys.executable, str(SCRIPT), settings.store, str(desk.session)]
-    processes = [
-        subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
-    ]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        said = [process.communicate("go\n", timeout=60)[0].split() for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+    with racing("demanding.py", PROCESSES, settings.store, str(desk.session)) as processes:
+        let_go(processes)
+        said = [process.communicate(timeout=60)[0].split() for process in processes]
     assert sum(int(began) for began, _ in said) == 320
     assert [excess for _, excess in said] == ["0"] * PROCESSES
