@@ -55,7 +55,15 @@ def test_fit(text: str, width: int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(-0.2, "0.0 s"), (0.04, "0.0 s"), (9.9, "9.9 s"), (59.4, "59 s"), (59.6, "1:00 min"), (3725, "1:02 h"), (300_000, "3.5 d")],
+    [
+        (-0.2, "0.0 s"),
+        (0.04, "0.0 s"),
+        (9.9, "9.9 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (3725, "1:02 h"),
+        (300_000, "3.5 d"),
+    ],
 )
 def test_duration(seconds: float, expected: str) -> None:
     assert statustext.duration(seconds) == expected
