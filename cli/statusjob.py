@@ -42,7 +42,8 @@ def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
         yield f"  {title:<12}{value}"
     coming = {os.fsdecode(one.pin) for one in found.inputs}
     made_elsewhere = [f"{clean(name)} {checksum[:16]}" for name, checksum in pins if name not in coming]
-    yield from _listed("input", [*map(_source, found.inputs), *made_elsewhere])
+    is_over = found.row.finished is not None
+    yield from _listed("input", [*(_source(one, is_over) for one in found.inputs), *made_elsewhere])
     yield from _listed("output", [clean(one.path) + (" (to come)" if one.pending else "") for one in found.outputs])
     yield from _listed("needed by", [_relative(one) for one in found.needed_by])
     others = [one for one in found.requests if one.request_id != row.request_id]
@@ -119,9 +120,10 @@ def attempt_line(one: Attempt) -> str:
     return ", ".join([*words, f"ended {moment(one.finished)}"])
 
 
-def _source(one: Source) -> str:
+def _source(one: Source, is_over: bool) -> str:
+    missing = "" if one.checksum else " (it never came)" if is_over else " (to come)"
     origin = "from another store" if one.upstream_id is None else f"from #{one.upstream_id} {clean(one.command or '')}"
-    return f"{clean(one.path)} {origin}{'' if one.checksum else ' (to come)'}"
+    return f"{clean(one.path)} {origin}{missing}"
 
 
 def _relative(row: Row) -> str:

@@ -136,6 +136,7 @@ def test_failures_until_they_are_made_good(shop: Shop) -> None:
     assert (failed["request"], failed["exit_code"], failed["last_line"]) == (1, 1, "no such thing")
     assert "no such thing" in status(shop, "--failed")
     assert fields(shop)["counts"]["failed"] == 2
+    assert "(it never came)" in status(shop, "2")
     job = fields(shop, "1")
     assert [one["outcome"] for one in job["attempts"]] == ["failed"]
     assert fields(shop, failed["job"][:8])["request"] == 1
