@@ -99,7 +99,7 @@ def test_queue_pauses_and_goes_on(shop: Shop, full_store: SmallDisk) -> None:
 
 
 def test_what_is_made_again_meets_it(shop: Shop, full_store: SmallDisk) -> None:
-    """Neither the job that needs it nor its maker is charged, and nobody waits for an outcome that could not be told."""
+    """Neither the job nor the maker of its input is charged; nobody waits for an outcome that could not be told."""
     disk, large = full_store, "yes 0123456789 | head -100000"
     shop.let("maker")
     words = (*shop.held("maker"), "--scratch", "-cp", "a.txt", "-c", f"{large} > a.txt; true")
