@@ -25,6 +25,11 @@ RETRY_SECONDS = 0.0002
 CHECKPOINT_PAGES = 2000
 #: A passing database is never synced, so that a checkpoint only costs copies: it can wait longer.
 PASSING_CHECKPOINT_PAGES = 20_000
+#: A log longer than this is begun anew by whoever looks after the store: under constant work of many processes there is
+#: always one that reads, and SQLite by itself would only ever append.
+LONGEST_LOG_BYTES = 64 << 20
+#: How long a moment is looked for in which nobody reads or writes.
+RESTART_SECONDS = 1.0
 #: KiB of pages that a connection keeps in memory.
 CACHE_KIB = 8000
 #: Longest pause of a writer that has waited long.
@@ -119,6 +124,20 @@ class Database:
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row, or None."""
         return self._patiently(lambda: self.connection.execute(sql, parameters).fetchone())
+
+    def shorten_log(self, longest: int = LONGEST_LOG_BYTES) -> bool:
+        """Have the write-ahead log begun anew if it is longer than this; whether it is short now."""
+        try:
+            if os.stat(f"{self.path}-wal").st_size <= longest:
+                return True
+        except FileNotFoundError:
+            return True
+        deadline = time.monotonic() + RESTART_SECONDS
+        while self.row("PRAGMA wal_checkpoint(TRUNCATE)")[0]:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(RETRY_SECONDS)
+        return True
 
     def _begin(self) -> None:
         self._patiently(lambda: self.connection.execute("BEGIN IMMEDIATE"))

@@ -231,6 +231,7 @@ class Listener:
         if self._rhythm.is_due("renew", RENEW_SECONDS):
             with self.store.database.transaction() as connection:
                 sessions.renew(connection, self._session.id)
+            self.store.database.shorten_log()
 
     # -- the pool ----------------------------------------------------------------------------------
     def _keep_pool(self) -> None:

@@ -237,6 +237,7 @@ class Server:
                 alive = sessions.renew(connection, self.id)
             if not alive:
                 raise SeamlessError("another host took this server for dead and ended its session; start it again")
+            self._store.database.shorten_log()
         if self._rhythm.is_due("touch", sidecars.TOUCH_SECONDS):
             for _, path in reports.live_outputs(self._store.database):
                 sidecars.touch_future(os.fsdecode(path))

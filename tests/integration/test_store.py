@@ -18,6 +18,7 @@ from seamless_queue.errors import (
     StoreReadOnly,
 )
 from seamless_queue.settings import Settings
+from seamless_queue.staged import INSERT
 from seamless_queue.store import Store, open_store
 
 
@@ -142,3 +143,22 @@ def test_a_connection_that_is_closed_may_be_closed_again(store: Store) -> None:
     other = Database(store.database.path)
     other.close()
     other.close()
+
+
+def test_a_long_log_is_begun_anew_once_nobody_reads_it(opened: Callable[..., Store]) -> None:
+    """SQLite does so by itself only in a moment without readers, which may never come."""
+    writer, reader = opened(), opened()
+    log = Path(f"{writer.database.path}-wal")
+    reader.database.rows("BEGIN")
+    reader.database.rows("SELECT COUNT(*) FROM jobs")
+    with writer.database.transaction() as connection:
+        rows = [(number.to_bytes(32, "big"), bytes(8000)) for number in range(100)]
+        connection.executemany(INSERT, rows)
+    assert log.stat().st_size > 500_000
+    assert writer.database.shorten_log()
+    assert log.stat().st_size > 500_000
+    assert not writer.database.shorten_log(longest=1000)
+    reader.database.rows("COMMIT")
+    assert writer.database.shorten_log(longest=1000)
+    assert log.stat().st_size == 0
+    assert reader.database.row("SELECT COUNT(*) FROM buffers")[0] == 100
