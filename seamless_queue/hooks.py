@@ -304,6 +304,9 @@ class _Watch:
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Nobody does."""
 
+    def see_out(self) -> None:
+        """The same."""
+
     def close(self) -> None:
         for end in self._never:
             os.close(end)

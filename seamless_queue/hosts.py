@@ -82,6 +82,9 @@ class Here(Parentless):
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Nobody looks on."""
 
+    def see_out(self) -> None:
+        """The same."""
+
     def close(self) -> None:
         """Give the descriptors back."""
         os.close(self._never)

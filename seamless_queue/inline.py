@@ -258,3 +258,7 @@ class InlineSession(Parentless):
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Pass on what the command is going to write."""
         self._audience.follow(stdout, stderr)
+
+    def see_out(self) -> None:
+        """All that it has written, before the middle of what is too long goes."""
+        self._audience.look()

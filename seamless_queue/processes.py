@@ -66,6 +66,9 @@ class Watch(Protocol):
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Told before the command starts: the files it writes to; stdout only if it is not a result."""
 
+    def see_out(self) -> None:
+        """Told when the command has ended, before anything becomes of these files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

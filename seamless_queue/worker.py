@@ -242,6 +242,9 @@ class Worker:
     def follow(self, stdout: str | None, stderr: str) -> None:
         """Nobody looks over a worker's shoulder (processes.Watch)."""
 
+    def see_out(self) -> None:
+        """The same."""
+
     # -- the parent -------------------------------------------------------------------------
     def fileno(self) -> int:
         """What wakes a wait for a command (processes.Watch)."""

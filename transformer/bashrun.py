@@ -89,7 +89,7 @@ def run(
     descriptors.append(os.open(stdin, os.O_RDONLY | os.O_CLOEXEC))
     watch.follow(None if keeps_stdout and not watch.shows_result else out, err)
     try:
-        return run_command(
+        ended = run_command(
             _arguments(code, directory),
             executable=_bash(environment.get(b"PATH", os.defpath.encode())),
             directory=f"{directory}/{JOB}",
@@ -100,6 +100,8 @@ def run(
             timeout=timeout,
             watch=watch,
         )
+        watch.see_out()
+        return ended
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

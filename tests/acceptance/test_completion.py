@@ -122,6 +122,8 @@ def test_in_a_real_shell(stocked: Shop, shell: str) -> None:
     name, text = START[shell]
     (stocked.home / name).parent.mkdir(parents=True, exist_ok=True)
     (stocked.home / name).write_text(f"{text}\n")
+    # Else fish reads all manual pages in the background, long after it has ended.
+    (stocked.home / ".local/share/fish/generated_completions").mkdir(parents=True)
     with Terminal(stocked, shell, "-i", ZDOTDIR=str(stocked.home)) as terminal:
         terminal.shows("ready$ ")
         terminal.type("seamless-run --verb\t -q cat alph\t a\\ f\t su\tinn\t > result; echo end > ended\r")

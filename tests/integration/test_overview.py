@@ -192,7 +192,10 @@ def test_a_chain_of_thousands_is_no_matter(desk: Desk) -> None:
     with desk.store.database.transaction() as connection:
         connection.execute("UPDATE attempts SET started = finished - 2")
     found = Estimator(desk.store.database).estimate(hosts_of(desk.store.database), time.time())
-    assert found.low == pytest.approx(2 * 1499, rel=0.01)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= 2 * 1499 <= found.high
+    assert found.low == pytest.approx(2 * 1499, rel=0.05)
 
 
 def test_a_dead_session_has_no_workers(desk: Desk) -> None:
