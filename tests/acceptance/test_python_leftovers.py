@@ -7,6 +7,7 @@ import pty
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,18 @@ def _end_children(shop: Shop) -> None:
         os.kill(int((shop.gates / f"child-{name}").read_text()), signal.SIGKILL)
 
 
+def wait_at_rest(pid: int) -> None:
+    """Wait until a process does nothing any more: Python drops a KeyboardInterrupt in the middle of some of its work."""
+    used: list[str] = []
+
+    def rests() -> bool:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used.append(" ".join(fields[11:13]))
+        return len(used) > 30 and len(set(used[-30:])) == 1 and fields[0] == "S"
+
+    until(rests, "the process to rest")
+
+
 def test_the_session_goes_on_after_ctrl_c(shop: Shop) -> None:
     """What run() has begun is taken back; what was started before goes on."""
     text = """
@@ -160,6 +173,7 @@ def test_the_session_goes_on_after_ctrl_c(shop: Shop) -> None:
     script.says("interrupted: Status: canceled")
     see_gone(inside)
     until((shop.gates / "waitingStatus: pending").exists, "the second run()")
+    wait_at_rest(script.pid)
     script.signal(signal.SIGINT)
     script.says("interrupted: Status: pending")
     shop.let("started")
