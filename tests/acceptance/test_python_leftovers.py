@@ -139,7 +139,7 @@ def _end_children(shop: Shop) -> None:
 
 
 def wait_at_rest(pid: int) -> None:
-    """Wait until a process does nothing any more: Python drops a KeyboardInterrupt in the middle of some of its work."""
+    """Wait until a process does nothing: Python drops a KeyboardInterrupt in the middle of some of its work."""
     used: list[str] = []
 
     def rests() -> bool:
