@@ -7,8 +7,8 @@ INSTALLED := $(VENV)/.installed
 CANDIDATES := python3.11 python3 python3.14 python3.13 python3.12
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PACKAGES := seamless_queue transformer cli seamless migrations
-# Tests mostly wait for processes that they have started: more of them at a time than there are processors.
-TESTERS := 3
+# Tests mostly wait for processes that they have started; more at a time make them wait too long.
+TESTERS := 2
 # Named, because without a git repository around it ruff would read .demo and build as well.
 SOURCES := $(PACKAGES) $(wildcard tests examples benchmarks)
 
