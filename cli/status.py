@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from . import moments
 from .entry import CONTEXT, debug_option, program, store_option, version_option
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Options(NamedTuple):
         """Which requests are meant."""
         from seamless_queue.broker.overview import Filter
 
-        return Filter(self.project, self.stage, None if self.since is None else moment(self.since))
+        return Filter(self.project, self.stage, None if self.since is None else moments.since(self.since))
 
     def check(self) -> None:
         """UsageError for options that contradict each other."""
@@ -147,23 +148,6 @@ def _with_graph_or_job(options: Options) -> Options:
     if options.job is not None:
         raise click.UsageError(f"unknown format of a graph: {options.graph!r}; tree or dot")
     return options._replace(graph="tree", job=options.graph)
-
-
-def moment(text: str) -> float:
-    """Seconds since the epoch: so long ago, or a date and time of day here; UsageError if it is neither."""
-    from seamless_queue.care.sizes import duration
-    from seamless_queue.errors import ConfigurationError
-
-    try:
-        return time.time() - duration(text)
-    except ConfigurationError:
-        pass
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise click.UsageError(f"--since wants 90s, 10m, 2h, 3d or a date such as 2026-01-31, not {text!r}") from None
 
 
 def _is_live(options: Options) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 
 import click
 
+from . import moments
 from .entry import CONTEXT, debug_option, digest_option, store_option, with_names
 from .storeopening import configured, opened, plural, quiet_option
 
@@ -54,7 +54,7 @@ def export(
     from seamless_queue.care.selection import Selection
     from seamless_queue.care.sizes import readable
 
-    chosen = Selection(project, stage, None if since is None else moment(since), things)
+    chosen = Selection(project, stage, None if since is None else moments.since(since), things)
     with opened(configured(store)) as it:
         written = exchange.export(it, archive, chosen, with_upstream=not no_upstream)
     if not quiet:
@@ -65,23 +65,6 @@ def export(
     if written.missing:
         click.echo(f"not in the store, so left out: {plural(written.missing, 'input')}", err=True)
     return 0
-
-
-def moment(text: str) -> float:
-    """A point in time: a duration before now, or a date; UsageError if it is neither."""
-    from seamless_queue.care.sizes import duration
-    from seamless_queue.errors import ConfigurationError
-
-    try:
-        return time.time() - duration(text)
-    except ConfigurationError:
-        pass
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise click.UsageError(f"--since {text!r} is neither a duration (2h, 7d) nor a date (2026-11-22)") from None
 
 
 @click.command("import", context_settings=CONTEXT, epilog=IMPORT_EPILOG)
