@@ -16,6 +16,7 @@ from typing import Any
 
 from .errors import DiskFull, DriverTooOld, StoreBusy, StoreClosed, StoreDamaged, StoreReadOnly
 from .filesystems import has_no_room
+from .signals import interruptible, uninterrupted
 
 #: How long a writer tries before it gives up; long, because giving up loses work.
 BUSY_SECONDS = 60.0
@@ -107,15 +108,16 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """A write transaction: all of its statements or none. Yields the connection."""
-        self._begin()
-        try:
-            yield self.connection
-            self.connection.execute("COMMIT")
-        except BaseException:
-            # A full disk or an I/O error has rolled back already.
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        with uninterrupted():
+            self._begin()
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # A full disk or an I/O error has rolled back already.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of a statement that stands alone."""
@@ -159,7 +161,8 @@ class Database:
                 raise StoreBusy(
                     f"{self.path} stayed locked for {BUSY_SECONDS:.0f} s; end the process that holds it"
                 ) from exc
-            time.sleep(pause * (0.5 + random.random()))
+            with interruptible():
+                time.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 1.1, RETRY_LONGEST_SECONDS)
             try:
                 return statement()

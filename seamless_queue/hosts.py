@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import workdir
 from .broker.states import Outcome
+from .gate import LOOK_SECONDS
 from .lane import Lane, Ticket
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Parentless:
 class Here(Parentless):
     """The caller's own process as the host of jobs that its threads run (clerk.Host, processes.Watch)."""
 
-    interval: float | None = None
+    #: so often the wait for a command is left for a moment: see gate.LOOK_SECONDS
+    interval: float | None = LOOK_SECONDS
     shows_result = False
 
     def __init__(self, session: PythonSession) -> None:

@@ -9,7 +9,6 @@ A Python session has one, with its pool; a worker has one for what its jobs subm
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,20 +19,20 @@ from .broker.states import Outcome, RequestState
 from .broker.work import End, Finished, Running
 from .clerk import Clerk, Functions, Host
 from .errors import DiskFull
+from .gate import Gate
+from .signals import uninterrupted
 from .staged import Staged
 from .store import Store
 
 #: Why a wish is taken back, if there is no other reason.
 CANCELED = "canceled"
-#: Held while a ticket is given its event: two threads that begin to wait at once must wait for the same.
-_giving_event = threading.Lock()
 
 
 class Ticket:
     """A wish of this process for one job, and how it ended."""
 
     __slots__ = (
-        "_event",
+        "_gate",
         "also",
         "canceled",
         "checksum",
@@ -67,24 +66,17 @@ class Ticket:
         self.done = False
         #: whom it concerns; the lane does not look into it
         self.owner: Any = None
-        self._event: threading.Event | None = None
+        self._gate = Gate()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it has ended; whether it has."""
-        if not self.done:
-            with _giving_event:
-                self._event = self._event or threading.Event()
-            # Looked at again: whoever ended it may not have seen the event.
-            if not self.done:
-                self._event.wait(seconds)
-        return self.done
+        return self._gate.wait(lambda: self.done, seconds)
 
     def end(self, *, result: str | None = None, error: str | None = None, canceled: bool = False) -> None:
         """How it ended; only the lane says so."""
         self.result, self.error, self.canceled = result, error, canceled
         self.done = True
-        if self._event is not None:
-            self._event.set()
+        self._gate.open()
 
 
 def _submit(connection: Any, requests: list[NewRequest]) -> list[tuple[Submitted, Consequences]]:
@@ -121,6 +113,7 @@ class Lane:
         self._strangers: set[int] = set()
 
     # -- submitting ---------------------------------------------------------------------------
+    @uninterrupted()
     def submit(self, requests: Sequence[NewRequest], staged: Staged) -> list[Ticket]:
         """Submit all in one transaction; one that is on its way already is shared."""
         with self.lock:
@@ -249,6 +242,7 @@ class Lane:
         ticket.end(result=result, error=error, canceled=canceled)
         return ticket
 
+    @uninterrupted()
     def withdraw(self, ticket: Ticket, why: str, *, failed: bool = False) -> bool:
         """Take a wish back, because nobody has it any more, or it cannot be had; False if it has ended already."""
         with self.lock:
@@ -278,6 +272,7 @@ class Lane:
             return [self._settle(ticket, error=why) for ticket in list(self._open.values())]
 
     # -- running ------------------------------------------------------------------------------
+    @uninterrupted()
     def run_here(self, ticket: Ticket, host: Host) -> bool:
         """Run a ticket's job in this thread, if nobody has begun it; whether it was run."""
         running = self._begin(ticket)

@@ -23,6 +23,7 @@ from .broker.states import Outcome
 from .broker.work import Usage
 from .errors import SeamlessError
 from .recorder import Recorder
+from .signals import interruptible, uninterrupted
 
 #: In the environment of every command: STORE-ID:WORKER-ID.
 MARK = "SEAMLESS_WORKER"
@@ -106,8 +107,10 @@ def run_command(
     others = _adopted_before()
     recorder = Recorder.of_descriptors(stdout, stderr)
     start = _start_quickly if threading.active_count() == 1 else _start_among_threads
-    pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
-    return _see_to_its_end(pid, timeout, watch, others, recorder)
+    with uninterrupted():
+        # Or Ctrl-C might come between the start of the command and the moment when we know its number.
+        pid = start(arguments, executable, directory, environment, (stdin, stdout, stderr))
+        return _see_to_its_end(pid, timeout, watch, others, recorder)
 
 
 def _start_quickly(
@@ -195,7 +198,8 @@ def _see_to_its_end(
     pid: int, timeout: float | None, watch: Watch, others: Sequence[int] | None, recorder: Recorder
 ) -> Ended:
     try:
-        stopped = _wait(pid, timeout, watch, recorder)
+        with interruptible():
+            stopped = _wait(pid, timeout, watch, recorder)
     finally:
         # The leader is not reaped yet: its number, and so the group's, cannot belong to others.
         kill_group(pid)

@@ -1,18 +1,30 @@
-"""The one door to signal handlers: they are set for a while and put back."""
+"""The one door to signal handlers: they are set for a while and put back.
+
+What Ctrl-C raises it may raise between any two steps: after a transaction was begun and before anybody sees to its
+end, or inside a lock of the standard library that is then never let go. So where our own code runs in the main
+thread such signals are put off (`uninterrupted`), and let through where it waits, or runs the code of others
+(`interruptible`).
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from .errors import Interrupted
 
 #: What asks a process to stop.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What the standard module is a face of, which looks for each handler in an enumeration first: that would cost more
+#: than a result that is known.
+_quick: Any = sys.modules.get("_signal", signal)
 #: Linux, prctl(2).
 PR_SET_PDEATHSIG = 1
 
@@ -47,6 +59,104 @@ def interrupting() -> Iterator[None]:
 
     with handled(interrupt, *STOP_SIGNALS):
         yield
+
+
+#: A second signal is not put off: whoever asks again after so long does not want to wait.
+PATIENCE_SECONDS = 0.5
+
+
+class _Hold:
+    """What the main thread puts off, and the handlers that are to be called in the end."""
+
+    def __init__(self) -> None:
+        #: None outside of every block
+        self.holds: bool | None = None
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._noted: dict[int, float] = {}
+
+    def begin(self) -> None:
+        """The outermost block begins."""
+        self.holds = True
+        for number in STOP_SIGNALS:
+            handler = _quick.getsignal(number)
+            if callable(handler) and handler != self._note:
+                self._handlers[number] = handler
+                _quick.signal(number, self._note)
+
+    def end(self) -> None:
+        """It ends: what was put off comes now."""
+        handlers = dict(self._handlers)
+        try:
+            for number, handler in handlers.items():
+                found = _quick.signal(number, handler)
+                if found != self._note:
+                    # Code of others has set its own, for good.
+                    _quick.signal(number, found)
+                del self._handlers[number]
+        except BaseException:
+            # One has come just now.
+            self._noted.clear()
+            raise
+        finally:
+            self.holds = None
+        self._call(handlers)
+
+    def let_through(self) -> None:
+        """What was put off comes now."""
+        self._call(self._handlers)
+
+    def _call(self, handlers: dict[int, Callable[[int, FrameType | None], Any]]) -> None:
+        noted = list(self._noted)
+        self._noted.clear()
+        for number in noted:
+            handlers[number](number, None)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.holds and now - self._noted.setdefault(number, now) < PATIENCE_SECONDS:
+            return
+        self._noted.pop(number, None)
+        self._handlers[number](number, frame)
+
+
+_hold = _Hold()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off what asks this process to stop until the block ends; only signals with a handler in Python.
+
+    A second one, half a second after the first, is not put off. Does nothing outside of the main thread.
+    """
+    before = _hold.holds
+    if before or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        if before is None:
+            _hold.begin()
+        _hold.holds = True
+        yield
+    finally:
+        if before is None:
+            _hold.end()
+        else:
+            _hold.holds = before
+            _hold.let_through()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside `uninterrupted`: let signals through, at once and until the block ends."""
+    if not _hold.holds or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _hold.holds = False
+    try:
+        _hold.let_through()
+        yield
+    finally:
+        _hold.holds = True
 
 
 class Overdue(BaseException):

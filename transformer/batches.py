@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from seamless_queue.gate import Gate
+from seamless_queue.signals import uninterrupted
+
 from . import session
 from .blocking import refuse_to_block, set_if_waited_for
 from .definition import Phase
@@ -178,8 +181,8 @@ class Batch(Generic[R]):
         self._low = self._limit - max(1, self._limit // 8)
         self._active = 0
         self._lock = threading.Lock()
-        self._event = threading.Event()
-        self._wake: Callable[[], None] = self._event.set
+        self._gate = Gate()
+        self._wake: Callable[[], None] = self._gate.open
         self._progress = self._open_progress()
 
     def first(self) -> Transformation[R] | None:
@@ -190,9 +193,7 @@ class Batch(Generic[R]):
 
     def wait(self) -> None:
         """Wait until the first one has ended, or more can be taken in."""
-        self._event.clear()
-        if not self._has_changed():
-            self._event.wait()
+        self._gate.wait(self._has_changed)
 
     async def changed(self) -> None:
         """The same, without blocking the event loop."""
@@ -219,6 +220,7 @@ class Batch(Generic[R]):
             self._progress.advance()
         return one
 
+    @uninterrupted()
     def close(self) -> None:
         """Cancel what is active: nobody will take it."""
         if self._progress is not None:
@@ -244,6 +246,7 @@ class Batch(Generic[R]):
         if self._has_changed():
             self._wake()
 
+    @uninterrupted()
     def _refill(self) -> None:
         room = min(self._limit - self._active, self._limit * AHEAD - len(self._window))
         fresh = list(islice(self._rest, room))

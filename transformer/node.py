@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from seamless_queue.gate import Gate
 
 from . import plain, session
 from .blocking import set_if_waited_for
@@ -40,7 +41,7 @@ class Node:
         #: where it did not run because of another one: that one's name and error
         self._error_of_root: str | None = None
         self._exception: BaseException | None = None
-        self._event: threading.Event | None = None
+        self._gate = Gate()
         self._callbacks: list[Callable[[], None]] = []
         self._held: list[str] = []
         # -- the scheduler's
@@ -151,17 +152,14 @@ class Node:
             return []
         self.phase, self.ticket, self.missing = Phase.NEW, None, 0
         dependents, self.dependents = self.dependents, []
-        if self._event is not None:
-            self._event.set()
-            self._event = None
+        self._gate.open()
         return dependents
 
     def announce(self) -> None:
         """Wake who waits for it."""
         if self._options.direct_print and not self.was_known and not session.current().runs_here:
             print(logs_of(self.identity), end="", flush=True)
-        if self._event is not None:
-            self._event.set()
+        self._gate.open()
         self._call_back()
 
     def when_settled(self, callback: Callable[[], None]) -> None:
@@ -181,12 +179,8 @@ class Node:
             callback()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until it has ended, or so long."""
-        if self._event is None:
-            self._event = threading.Event()
-        # Looked at again: whoever settled it may not have seen the event.
-        if not self.is_settled:
-            self._event.wait(seconds)
+        """Wait until it has ended or was put back, or so long."""
+        self._gate.wait(lambda: self.phase is not Phase.PENDING, seconds)
 
     async def settled(self) -> None:
         """Wait until it has ended, without blocking the event loop; in the code of a job, by running it."""

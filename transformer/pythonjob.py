@@ -17,6 +17,7 @@ from seamless_queue.broker.work import Finished, Running, Usage
 from seamless_queue.clerk import Host
 from seamless_queue.errors import BufferError_, SeamlessError, printable
 from seamless_queue.filesystems import is_disk_full
+from seamless_queue.signals import interruptible
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
@@ -92,7 +93,8 @@ def _result(store: Store, fields: dict[str, Any], pins: Pins, host: Host, staged
     with host.lane.lock:
         runnable = _runnable(store, fields["code"][2])
         _fill(pins, store, fields)
-    value = runnable.run(pins.values, pins.modules)
+    with interruptible():
+        value = runnable.run(pins.values, pins.modules)
     if value is None:
         raise NoResult("the result is None: return a value (in a block of code, set `result`)")
     with host.lane.lock:

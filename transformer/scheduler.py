@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from seamless_queue.broker.records import Identity, NewRequest
 from seamless_queue.errors import SeamlessError
+from seamless_queue.signals import uninterrupted
 from seamless_queue.staged import Staged
 
 from .definition import Phase
@@ -48,6 +49,7 @@ class Scheduler:
         self.is_closed = False
 
     # -- starting -----------------------------------------------------------------------------
+    @uninterrupted()
     def start(self, wanted: Sequence[Node], *, background: bool) -> None:
         """Submit these, and what they depend on, as soon as their inputs are known; to the queue at once."""
         if self._session.runs_in_queue:
@@ -171,11 +173,13 @@ class Scheduler:
             if len(self._stored) > STORED:
                 self._stored.pop(next(iter(self._stored)), None)
 
+    @uninterrupted()
     def settle_known(self, one: Node, result: str) -> None:
         """Its result is in the store."""
         self._advance(self._settle(one, result, was_known=True))
 
     # -- ends ---------------------------------------------------------------------------------
+    @uninterrupted()
     def on_ended(self, tickets: Sequence[Ticket]) -> None:
         """Tickets have ended: so have their transformations, and what depends on them may go on."""
         ready = [one for ticket in tickets for one in self._settle_by(ticket)]
@@ -237,6 +241,7 @@ class Scheduler:
         return ready
 
     # -- waiting ------------------------------------------------------------------------------
+    @uninterrupted()
     def wait(self, wanted: Node) -> None:
         """Wait until it has ended. Where nobody else runs what it needs, this thread does."""
         if not self._session.runs_here:
@@ -252,6 +257,11 @@ class Scheduler:
             unknown = next((up for up in one.upstream.values() if not up.is_settled), None)
             if unknown is not None:
                 path.append(unknown)
+            elif one.phase is Phase.NEW:
+                if self.is_closed:
+                    return
+                # Whoever had begun it was interrupted.
+                self.start([one], background=False)
             elif one.ticket is None:
                 # Another thread is about to submit it.
                 one.wait(0.001)
@@ -310,6 +320,7 @@ class Scheduler:
             self.on_ended([ticket])
 
     # -- canceling ----------------------------------------------------------------------------
+    @uninterrupted()
     def cancel(self, one: Node) -> bool:
         """Take it back, and fail what depends on it; False if it has ended already."""
         with self._lock:

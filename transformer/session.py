@@ -326,11 +326,12 @@ class Session:
         if is_anothers or (self._engine is None and not self._has_opened):
             # Not where a session was closed while its jobs run.
             self._engine = WorkerSide(host, store)
-        stack.append(Frame(host, job_id))
+        depth = len(stack)
         try:
+            stack.append(Frame(host, job_id))
             yield
         finally:
-            stack.pop()
+            del stack[depth:]
 
 
 def _keeps(settings: Settings) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
+from seamless_queue.signals import uninterrupted
+
 from . import session
 from .blocking import refuse_to_block, would_block
 from .definition import Phase, description
@@ -140,7 +142,7 @@ class Transformation(Node, Generic[R]):
         while stack:
             one = stack.pop()
             if one.phase is Phase.FAILED:
-                one.phase, one.ticket, one._event = Phase.NEW, None, None
+                one.phase, one.ticket = Phase.NEW, None
                 one._error, one._error_of_root, one._exception = None, None, None
                 stack.extend(one.upstream.values())
 
@@ -239,18 +241,19 @@ class Transformation(Node, Generic[R]):
         raise TypeError("a transformation belongs to its process: pass on its result_checksum, or its value")
 
     # -- inside -------------------------------------------------------------------------------
+    @uninterrupted()
     def _finish(self, method: str) -> None:
         mine = self.phase is Phase.NEW
         scheduler = session.current().scheduler
         if mine and would_block() and not self.is_cached():
             # Nothing is begun that nobody may wait for.
             refuse_to_block(method)
-        if mine:
-            scheduler.start([self], background=False)
-        if self.is_settled:
-            return
-        refuse_to_block(method)
         try:
+            if mine:
+                scheduler.start([self], background=False)
+            if self.is_settled:
+                return
+            refuse_to_block(method)
             scheduler.wait(self)
         except KeyboardInterrupt:
             if mine:
@@ -288,7 +291,7 @@ class Transformation(Node, Generic[R]):
             return
         current.results.forget(self.identity)
         self._refuse_without_inputs()
-        self.gone_result, self.phase, self.ticket, self._event = self._result, Phase.NEW, None, None
+        self.gone_result, self.phase, self.ticket = self._result, Phase.NEW, None
         self._finish("value")
 
     async def _value_later(self) -> R:

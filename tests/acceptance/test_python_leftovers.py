@@ -6,8 +6,8 @@ import os
 import pty
 import signal
 import sys
+import textwrap
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -42,6 +42,19 @@ def hold(name, array):
     return array + 1
 array = make(200_000).run()
 handles = [hold(name, array).start() for name in ("one", "two")]
+"""
+#: What run() comes past in the caller's thread.
+STEPS = """
+from seamless.transformer.node import Node
+from seamless.transformer.scheduler import Scheduler
+from seamless_queue.clerk import Clerk
+from seamless_queue.driver import Database
+from seamless_queue.lane import Lane
+
+steps = [
+    (Scheduler, "_advance"), (Node, "look_up"), (Lane, "submit"), (Database, "_begin"), (Clerk, "handle"),
+    (Scheduler, "note_tickets"),
+]
 """
 WAITING = BUSY + "handles[0].run()\n"
 
@@ -138,18 +151,6 @@ def _end_children(shop: Shop) -> None:
         os.kill(int((shop.gates / f"child-{name}").read_text()), signal.SIGKILL)
 
 
-def wait_at_rest(pid: int) -> None:
-    """Wait until a process does nothing: Python drops a KeyboardInterrupt in the middle of some of its work."""
-    used: list[str] = []
-
-    def rests() -> bool:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        used.append(" ".join(fields[11:13]))
-        return len(used) > 30 and len(set(used[-30:])) == 1 and fields[0] == "S"
-
-    until(rests, "the process to rest")
-
-
 def test_the_session_goes_on_after_ctrl_c(shop: Shop) -> None:
     """What run() has begun is taken back; what was started before goes on."""
     text = """
@@ -173,11 +174,44 @@ def test_the_session_goes_on_after_ctrl_c(shop: Shop) -> None:
     script.says("interrupted: Status: canceled")
     see_gone(inside)
     until((shop.gates / "waitingStatus: pending").exists, "the second run()")
-    wait_at_rest(script.pid)
     script.signal(signal.SIGINT)
     script.says("interrupted: Status: pending")
     shop.let("started")
     assert ended_well(script).splitlines()[2:] == ["5 started"]
+    assert private_leftovers(shop) == []
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
+def test_ctrl_c_at_any_step_of_a_submission(shop: Shop, where: str) -> None:
+    """Whatever run() is doing just then: nothing is left begun, and the session goes on."""
+    text = """
+    import signal
+    from transformer_steps import steps
+
+    @delayed
+    def hold(name):
+        import time
+        while True:
+            time.sleep(0.01)
+    delayed(lambda x: x)("opens the store").run()
+    for number, (owner, name) in enumerate(steps):
+        really = getattr(owner, name)
+        def interrupted(*args, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+            return really(*args, **kwargs)
+        handle = hold(number)
+        setattr(owner, name, interrupted)
+        try:
+            handle.run()
+        except KeyboardInterrupt:
+            print(name, handle.status)
+        finally:
+            setattr(owner, name, really)
+        assert delayed(lambda x: x)(number).run() == number
+    """
+    shop.write("transformer_steps.py", STEPS)
+    lines = run_script(shop, WHERE[where] + textwrap.dedent(text)).splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["Status: canceled"] * 6
     assert private_leftovers(shop) == []
 
 

@@ -8,14 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from desk import Desk, wait_until
 from scripted import Caller, calling, other_process, request_for
 
-from seamless_queue import lane, listener
+from seamless_queue import listener
 from seamless_queue.broker import claims, progress, reports, submissions
 from seamless_queue.broker.claims import MAX_DEATHS
 from seamless_queue.broker.records import QUEUE_LANE, Identity, NewRequest
@@ -99,30 +98,6 @@ def test_any_number_of_threads_wait_for_a_ticket(ends_first: bool) -> None:
         barrier.wait()
         ticket.end(result="b" * 64)
         assert [ended(*each) for each in waiting] == [True] * 4
-
-
-def test_two_threads_that_begin_to_wait_at_once_wait_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that was overtaken between its look and its event must not wait for an event of its own."""
-    ticket = Ticket("a" * 64)
-    begun: list[bool] = []
-    overtaking: list[Any] = []
-
-    def overtaken() -> threading.Event:
-        if not begun:
-            begun.append(True)
-            other = in_thread(lambda: ticket.wait(10))
-            # As long as it takes the other one to wait, if nothing holds it back.
-            other[0].join(0.05)
-            overtaking.append(other)
-        return threading.Event()
-
-    monkeypatch.setattr(lane, "threading", SimpleNamespace(Event=overtaken, Lock=threading.Lock))
-    mine = in_thread(lambda: ticket.wait(10))
-    wait_until(lambda: overtaking and ticket._event is not None, "an event")
-    mine[0].join(0.05)
-    ticket.end(result="b" * 64)
-    assert ended(*mine, 5) is True
-    assert ended(*overtaking[0], 5) is True
 
 
 def test_a_submit_that_meets_a_full_disk_leaves_no_ticket_behind(

@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,6 +138,24 @@ def test_what_a_command_used_is_measured(tmp_path: Path, watch: Watching) -> Non
 def test_a_timeout_kills_and_says_so(tmp_path: Path, watch: Watching) -> None:
     ended = run(tmp_path, watch, "/bin/sh", "-c", "trap '' TERM INT; while :; do sleep 100; done", timeout=0.2)
     assert (ended.outcome, ended.exit_code) == (Outcome.TIMED_OUT, -9)
+
+
+@pytest.mark.parametrize("start", ["_start_quickly", "_start_among_threads"])
+def test_ctrl_c_before_the_number_of_a_command_is_known_ends_it_too(
+    tmp_path: Path, watch: Watching, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    start_really, started = getattr(processes, start), list[str]()
+
+    def start_and_interrupt(*arguments: Any) -> int:
+        started.append(str(start_really(*arguments)))
+        signal.raise_signal(signal.SIGINT)
+        return int(started[0])
+
+    for name in ("_start_quickly", "_start_among_threads"):
+        monkeypatch.setattr(processes, name, start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, watch, "/bin/sleep", "300")
+    wait_until_gone(started)
 
 
 def test_stopping_a_command_kills_what_it_started_in_the_background(tmp_path: Path) -> None:
