@@ -72,7 +72,10 @@ class Functions(Protocol):
     """What gives bytes meaning: a module (or object) with these functions."""
 
     def execute(self, store: Store, running: Running, host: Host, staged: Staged) -> Finished:
-        """Run a job; outputs that are kept go to `staged` or the store."""
+        """Run a job; outputs that are kept go to `staged` or the store.
+
+        In the main thread Ctrl-C is put off meanwhile: let it through where the user's code runs (`interruptible`).
+        """
 
     def key(self, store: Store, keyable: Keyable, staged: Staged) -> Identity:
         """The identity of a request whose inputs are known."""

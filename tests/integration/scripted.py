@@ -29,6 +29,7 @@ from seamless_queue.clerk import Host
 from seamless_queue.lane import Lane, Ticket
 from seamless_queue.pythonsession import PythonSession
 from seamless_queue.settings import Settings
+from seamless_queue.signals import interruptible
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
@@ -143,8 +144,9 @@ def _die(store: Store, running: Running, host: Host, script: Script) -> str:
         except FileExistsError:
             return f"{script['name']} done"
     if "signal" in script:
-        os.kill(os.getpid(), script["signal"])
-        time.sleep(PATIENCE_SECONDS)
+        with interruptible():
+            os.kill(os.getpid(), script["signal"])
+            time.sleep(PATIENCE_SECONDS)
     os._exit(script.get("code", 3))
 
 
