@@ -17,8 +17,9 @@ import click
 
 from seamless_queue import streamlog
 from seamless_queue.broker import joblogs
+from seamless_queue.broker.attempts import Attempt, attempts_of
 from seamless_queue.broker.finding import Match
-from seamless_queue.broker.joblogs import Left, Standing
+from seamless_queue.broker.joblogs import Standing
 from seamless_queue.broker.states import LIVE, JobState, Outcome
 from seamless_queue.errors import BufferError_
 from seamless_queue.recorder import Kept, decoded
@@ -44,7 +45,7 @@ def show(store: Store, match: Match, *, follow: bool = False) -> int:
     standing = joblogs.standing(store.database, job_id)
     if standing.state is JobState.RUNNING or (follow and standing.state is JobState.READY):
         return _live(store, job_id, follow)
-    found = joblogs.attempts(store.database, job_id)
+    found = attempts_of(store.database, job_id)
     shown = joblogs.to_show(found, standing.result)
     if shown is None:
         say(NAME, "it has not been run yet" if standing.state is JobState.READY else "nothing is kept of its run")
@@ -73,12 +74,12 @@ def _keyed(store: Store, match: Match, follow: bool) -> int | None:
         time.sleep(LOOK_SECONDS)
 
 
-def _tell_whose(store: Store, match: Match, shown: Left, found: list[Left]) -> None:
+def _tell_whose(store: Store, match: Match, shown: Attempt, found: list[Attempt]) -> None:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(shown.started or shown.finished))
     how = {Outcome.DONE: "done", Outcome.TIMED_OUT: "timed out", Outcome.DIED: "its worker died"}.get(
         shown.outcome, shown.outcome.name.lower()
     )
-    number = f"attempt {found.index(shown) + 1} of {len(found)}, " if len(found) > 1 else ""
+    number = f"attempt {len(found) - found.index(shown)} of {len(found)}, " if len(found) > 1 else ""
     asker = joblogs.asker(store.database, match.request_id)
     if asker is not None and asker.created > shown.finished:
         say(NAME, f"answered from the store: this is the log of the run that made the result, {when}")
@@ -86,11 +87,11 @@ def _tell_whose(store: Store, match: Match, shown: Left, found: list[Left]) -> N
 
 
 # -- kept logs -----------------------------------------------------------------------------------
-def _print_kept(store: Store, left: Left, printer: Printer, begin: tuple[int, int] = (0, 0)) -> None:
-    marks = decoded(left.marks)
+def _print_kept(store: Store, attempt: Attempt, printer: Printer, begin: tuple[int, int] = (0, 0)) -> None:
+    marks = decoded(attempt.marks)
     totals = marks[-1][1:] if marks else (0, 0)
     streams = [
-        _kept(store, checksum, total) for checksum, total in zip((left.stdout, left.stderr), totals, strict=True)
+        _kept(store, checksum, total) for checksum, total in zip((attempt.stdout, attempt.stderr), totals, strict=True)
     ]
     before = begin
     for seconds, *sizes in marks:
@@ -191,10 +192,10 @@ def _attempt(store: Store, job_id: int, standing: Standing, follow: bool) -> boo
     finally:
         for file in files:
             file.close()
-    left = [one for one in joblogs.attempts(store.database, job_id) if one.fence == standing.fence]
-    if left:
-        _print_kept(store, left[-1], printer, places)
-        say(NAME, f"{left[-1].outcome.name.lower()} after {left[-1].seconds:.1f} s")
+    ended = [one for one in attempts_of(store.database, job_id) if one.fence == standing.fence]
+    if ended:
+        _print_kept(store, ended[0], printer, places)
+        say(NAME, f"{ended[0].outcome.name.lower()} after {ended[0].seconds:.1f} s")
     return joblogs.standing(store.database, job_id).state in (JobState.READY, JobState.RUNNING)
 
 

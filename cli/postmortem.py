@@ -13,8 +13,8 @@ import click
 
 from seamless_queue import machine
 from seamless_queue.broker import joblogs
+from seamless_queue.broker.attempts import Attempt, attempts_of
 from seamless_queue.broker.finding import Match
-from seamless_queue.broker.joblogs import Left
 from seamless_queue.broker.states import Outcome
 from seamless_queue.care.sizes import readable
 from seamless_queue.errors import BufferError_, SeamlessError
@@ -69,35 +69,35 @@ class PostMortem(NamedTuple):
 
 def examine(store: Store, job_id: int) -> PostMortem | None:
     """The newest attempt at a job; None if it has failed before it was run."""
-    found = joblogs.attempts(store.database, job_id)
-    return _examine(store, found[-1]) if found else None
+    found = attempts_of(store.database, job_id, 1)
+    return _examine(store, found[0]) if found else None
 
 
-def _examine(store: Store, left: Left) -> PostMortem:
-    number = _signal_of(left)
-    starved = number == signal.SIGKILL and left.outcome in (Outcome.FAILED, Outcome.DIED) and _is_starved(left)
-    processor = None if left.user_time is None else left.user_time + (left.system_time or 0.0)
+def _examine(store: Store, attempt: Attempt) -> PostMortem:
+    number = _signal_of(attempt)
+    starved = number == signal.SIGKILL and attempt.outcome in (Outcome.FAILED, Outcome.DIED) and _is_starved(attempt)
+    processor = None if attempt.user_time is None else attempt.user_time + (attempt.system_time or 0.0)
     return PostMortem(
-        outcome=left.outcome,
-        how=_how(left),
-        meaning=_meaning(left, number, starved),
-        exit_code=left.exit_code,
+        outcome=attempt.outcome,
+        how=_how(attempt),
+        meaning=_meaning(attempt, number, starved),
+        exit_code=attempt.exit_code,
         signal=None if number is None else _name(number),
-        out_of_memory=starved or _python_lacked_memory(left),
-        wall_time=left.seconds,
+        out_of_memory=starved or _python_lacked_memory(attempt),
+        wall_time=attempt.seconds,
         processor_time=processor,
-        peak_memory=left.peak_memory or None,
-        last_lines=_last_lines(store, left.stderr),
+        peak_memory=attempt.peak_memory or None,
+        last_lines=_last_lines(store, attempt.stderr),
     )
 
 
-def _signal_of(left: Left) -> int | None:
+def _signal_of(attempt: Attempt) -> int | None:
     """The signal that ended it: told by the system, by a shell (128 and more), or of the worker's death."""
-    if left.exit_code is not None and left.exit_code < 0:
-        return -left.exit_code
-    if left.exit_code is not None and 128 < left.exit_code < 128 + 65:
-        return left.exit_code - 128
-    named = _BY_SIGNAL.search(left.error or "")
+    if attempt.exit_code is not None and attempt.exit_code < 0:
+        return -attempt.exit_code
+    if attempt.exit_code is not None and 128 < attempt.exit_code < 128 + 65:
+        return attempt.exit_code - 128
+    named = _BY_SIGNAL.search(attempt.error or "")
     if named is not None:
         with suppress(KeyError, ValueError):
             text = named[1]
@@ -111,29 +111,31 @@ def _name(number: int) -> str:
     return f"signal {number}"
 
 
-def _how(left: Left) -> str:
-    error = (left.error or "").partition("\n")[0]
-    if left.outcome is Outcome.CANCELED:
+def _how(attempt: Attempt) -> str:
+    error = (attempt.error or "").partition("\n")[0]
+    if attempt.outcome is Outcome.CANCELED:
         return "canceled: it was stopped because nobody wanted it any more"
-    if left.outcome is Outcome.TIMED_OUT:
+    if attempt.outcome is Outcome.TIMED_OUT:
         return f"{error or 'timed out'}: it was stopped by its time limit"
-    return error or (f"exit code {left.exit_code}" if left.exit_code is not None else left.outcome.name.lower())
+    return error or (
+        f"exit code {attempt.exit_code}" if attempt.exit_code is not None else attempt.outcome.name.lower()
+    )
 
 
-def _meaning(left: Left, number: int | None, starved: bool) -> str | None:
-    if left.outcome in (Outcome.CANCELED, Outcome.TIMED_OUT):
+def _meaning(attempt: Attempt, number: int | None, starved: bool) -> str | None:
+    if attempt.outcome in (Outcome.CANCELED, Outcome.TIMED_OUT):
         return None
     if number == signal.SIGKILL:
-        return _who_killed(left, starved)
+        return _who_killed(attempt, starved)
     if number is not None:
         # A number above 128 need not come from a shell.
-        perhaps = "as a shell says it: " if (left.exit_code or 0) > 128 else ""
+        perhaps = "as a shell says it: " if (attempt.exit_code or 0) > 128 else ""
         return f"{perhaps}{_name(number)}" + (f", {SIGNALS[number]}" if number in SIGNALS else "")  # type: ignore[index]
-    return SHELL_CODES.get(left.exit_code or 0)
+    return SHELL_CODES.get(attempt.exit_code or 0)
 
 
-def _who_killed(left: Left, starved: bool) -> str:
-    used, there = left.peak_memory or 0, machine.memory()
+def _who_killed(attempt: Attempt, starved: bool) -> str:
+    used, there = attempt.peak_memory or 0, machine.memory()
     if starved:
         return f"likely out of memory: the kernel kills then; its peak was {readable(used)} of {readable(there)}"
     return (
@@ -142,15 +144,15 @@ def _who_killed(left: Left, starved: bool) -> str:
     )
 
 
-def _is_starved(left: Left) -> bool:
-    if "out of memory" in (left.error or "") or (left.peak_memory or 0) >= MUCH_MEMORY * machine.memory():
+def _is_starved(attempt: Attempt) -> bool:
+    if "out of memory" in (attempt.error or "") or (attempt.peak_memory or 0) >= MUCH_MEMORY * machine.memory():
         return True
-    began = left.started or left.finished
-    return machine.kernel_tells_of_memory(began, left.finished + LATER_SECONDS)
+    began = attempt.started or attempt.finished
+    return machine.kernel_tells_of_memory(began, attempt.finished + LATER_SECONDS)
 
 
-def _python_lacked_memory(left: Left) -> bool:
-    return (left.error or "").startswith("MemoryError")
+def _python_lacked_memory(attempt: Attempt) -> bool:
+    return (attempt.error or "").startswith("MemoryError")
 
 
 def _last_lines(store: Store, checksum: str | None) -> list[str]:

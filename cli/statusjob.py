@@ -15,7 +15,8 @@ from .statusjson import FORMAT, path_text
 from .statustext import clean, duration
 
 if TYPE_CHECKING:
-    from seamless_queue.broker.jobdetails import Attempt, Details, Source
+    from seamless_queue.broker.attempts import Attempt
+    from seamless_queue.broker.jobdetails import Details, Source
     from seamless_queue.broker.overview import Row
 
 #: The named inputs of a job's identity, with their checksums.
@@ -31,6 +32,8 @@ OUTCOMES = {
     Outcome.TIMED_OUT: "timed out",
     Outcome.DIFFERED: "done, with another result",
 }
+#: Of an attempt, what only other commands show.
+NOT_TOLD = frozenset({"fence", "environment", "marks"})
 
 
 def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
@@ -174,4 +177,5 @@ def fields(found: Details, now: float, pins: Pins = ()) -> dict[str, Any]:
 
 def attempt_fields(one: Attempt) -> dict[str, Any]:
     """An attempt."""
-    return {**one._asdict(), "outcome": one.outcome.name.lower()}
+    told = {name: value for name, value in one._asdict().items() if name not in NOT_TOLD}
+    return {**told, "outcome": one.outcome.name.lower()}

@@ -1,11 +1,11 @@
-"""Questions about the past: requests, jobs and attempts as they were; short reads that hold nobody back."""
+"""Questions about the past: requests and jobs as they were; short reads that hold nobody back."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from ..driver import Database
-from .states import JobState, Outcome, RequestState, among
+from .states import JobState, RequestState, among
 
 #: Among so many of the newest requests something similar is looked for.
 SEARCHED_REQUESTS = 10_000
@@ -38,10 +38,6 @@ JOBS_FROM = f"{_JOB} WHERE checksum >= ? AND checksum <= ? ORDER BY checksum LIM
 RESULTS_FROM = "SELECT DISTINCT result FROM jobs WHERE result >= ? AND result <= ? ORDER BY result LIMIT ?"
 MEMBERS_FROM = "SELECT DISTINCT checksum FROM makers WHERE checksum >= ? AND checksum <= ? ORDER BY checksum LIMIT ?"
 ASKED = "SELECT COUNT(*), MIN(id), MAX(id) FROM requests WHERE job_id = ?"
-ATTEMPTS = """SELECT attempts.id, outcome, exit_code, error, attempts.result, stdout, stderr, attempts.started,
-    attempts.finished, environment, sessions.host, fence FROM attempts
-    LEFT JOIN sessions ON sessions.id = attempts.session_id
-    WHERE attempts.job_id = ? ORDER BY attempts.id DESC LIMIT ?"""
 OUTPUTS_OF = "SELECT path, name, pending FROM outputs WHERE request_id = ? ORDER BY path"
 INPUTS_OF = """SELECT pin, upstream_id, output, part, path, checksum FROM dependencies WHERE request_id = ?
     ORDER BY id"""
@@ -86,23 +82,6 @@ class Job(NamedTuple):
     finished: float | None
     scratch: bool
     evicted: float | None
-
-
-class Attempt(NamedTuple):
-    """An execution, however it ended."""
-
-    id: int
-    outcome: Outcome
-    exit_code: int | None
-    error: str | None
-    result: str | None
-    stdout: str | None
-    stderr: str | None
-    started: float | None
-    finished: float
-    environment: str | None
-    #: of the session that ran it; None: not of this store's sessions
-    host: str | None
 
 
 class Written(NamedTuple):
@@ -219,11 +198,6 @@ def asked(database: Database, job_id: int) -> tuple[int, int, int]:
     return count, first or 0, last or 0
 
 
-def attempts(database: Database, job_id: int, limit: int) -> list[Attempt]:
-    """Executions of a job, newest first."""
-    return [_attempt(row) for row in database.rows(ATTEMPTS, (job_id, limit))]
-
-
 def written_by(database: Database, request_id: int) -> list[Written]:
     """What a request writes."""
     return [Written(bytes(path), bytes(name), bool(pending)) for path, name, pending in _outputs(database, request_id)]
@@ -275,11 +249,3 @@ def _job(row: Any) -> Job:
     return Job(
         number, checksum.hex(), JobState(state), lane, priority, worker_id, kept, *moments, bool(scratch), evicted
     )
-
-
-def _attempt(row: Any) -> Attempt:
-    number, outcome, exit_code, error, *rest = row
-    result, stdout, stderr = (checksum.hex() if checksum else None for checksum in rest[:3])
-    started, finished, surroundings, host, _ = rest[3:]
-    kept = surroundings.hex() if surroundings else None
-    return Attempt(number, Outcome(outcome), exit_code, error, result, stdout, stderr, started, finished, kept, host)

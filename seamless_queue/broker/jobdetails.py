@@ -8,18 +8,14 @@ from typing import Any, NamedTuple
 
 from ..driver import Database
 from . import finding, history, overview, resources
+from .attempts import Attempt, attempts_of
 from .overview import Row
-from .states import IS_LIVE, JobState, Outcome, RequestState, among
+from .states import IS_LIVE, JobState, RequestState, among
 
 #: So many requests, attempts and relatives of a job are told.
 MOST = 50
 
 REQUESTS_OF = "SELECT id FROM requests WHERE job_id = ? ORDER BY id DESC LIMIT ?"
-ATTEMPTS_OF = """SELECT attempts.id, attempts.outcome, attempts.exit_code, attempts.error, attempts.result,
-    attempts.stdout, attempts.stderr, attempts.started, attempts.finished, attempts.user_time, attempts.system_time,
-    attempts.peak_memory, sessions.host, workers.pid FROM attempts
-    LEFT JOIN sessions ON sessions.id = attempts.session_id LEFT JOIN workers ON workers.id = attempts.worker_id
-    WHERE attempts.job_id = ? ORDER BY attempts.id DESC LIMIT ?"""
 RESULT = "SELECT result, evicted, created FROM jobs WHERE id = ?"
 RAN_BY = """SELECT sessions.host, workers.pid FROM workers JOIN sessions ON sessions.id = workers.session_id
     WHERE workers.id = ?"""
@@ -41,28 +37,6 @@ BELOW = """WITH RECURSIVE below(id) AS (SELECT value FROM json_each(?) UNION
     SELECT id FROM below LIMIT ?"""
 EDGES = """SELECT request_id, upstream_id, path FROM dependencies
     WHERE upstream_id IS NOT NULL AND request_id IN (SELECT value FROM json_each(?)) ORDER BY request_id, id"""
-
-
-class Attempt(NamedTuple):
-    """An execution, however it ended."""
-
-    id: int
-    outcome: Outcome
-    exit_code: int | None
-    error: str | None
-    result: str | None
-    stdout: str | None
-    stderr: str | None
-    started: float | None
-    finished: float
-    #: seconds
-    user_time: float | None
-    #: seconds
-    system_time: float | None
-    #: bytes
-    peak_memory: int | None
-    host: str | None
-    pid: int | None
 
 
 class Source(NamedTuple):
@@ -120,12 +94,11 @@ def details(database: Database, match: finding.Match) -> Details:
     numbers = [row[0] for row in database.rows(REQUESTS_OF, (match.job_id, MOST))] if match.job_id else []
     requests = overview.rows_of(database, numbers)
     row = overview.rows_of(database, [match.request_id])[0] if match.request_id else _unasked(database, match)
-    attempts = [] if row.job_id is None else attempts_of(database, row.job_id)
     result, evicted = _result(database, row.job_id)
     return Details(
         row,
         requests,
-        attempts,
+        attempts_of(database, row.job_id, MOST) if row.job_id is not None else [],
         sources(database, row.request_id),
         history.written_by(database, row.request_id),
         overview.rows_of(database, [one[0] for one in database.rows(NEEDED_BY, (row.request_id, MOST))]),
@@ -156,17 +129,6 @@ def _result(database: Database, job_id: int | None) -> tuple[str | None, float |
 def _before(database: Database, row: Row) -> int | None:
     job = history.job(database, row.job_id) if row.job_id is not None and row.word == "ready" else None
     return None if job is None else history.queued_before(database, job)
-
-
-def attempts_of(database: Database, job_id: int) -> list[Attempt]:
-    """The executions of a job, the newest first."""
-    return [_attempt(list(row)) for row in database.rows(ATTEMPTS_OF, (job_id, MOST))]
-
-
-def _attempt(values: list[Any]) -> Attempt:
-    values[1] = Outcome(values[1])
-    values[4:7] = [one.hex() if one else None for one in values[4:7]]
-    return Attempt(*values)
 
 
 def sources(database: Database, request_id: int) -> list[Source]:

@@ -8,16 +8,16 @@ import pytest
 
 from seamless.cli import postmortem
 from seamless_queue import machine
-from seamless_queue.broker.joblogs import Left
+from seamless_queue.broker.attempts import Attempt
 from seamless_queue.broker.states import Outcome
 from seamless_queue.store import Store
 
 GB = 10**9
 
 
-def left(outcome: Outcome = Outcome.FAILED, **given: Any) -> Left:
-    known: dict[str, Any] = dict.fromkeys(Left._fields)
-    return Left(**{**known, "id": 1, "fence": 1, "outcome": outcome, "started": 10.0, "finished": 12.5, **given})
+def left(outcome: Outcome = Outcome.FAILED, **given: Any) -> Attempt:
+    known: dict[str, Any] = dict.fromkeys(Attempt._fields)
+    return Attempt(**{**known, "id": 1, "fence": 1, "outcome": outcome, "started": 10.0, "finished": 12.5, **given})
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(left(error="MemoryError: no room"), None, True, "", id="Python lacked memory"),
     ],
 )
-def test_an_end_in_words(store: Store, attempt: Left, signal: str | None, starved: bool, said: str) -> None:
+def test_an_end_in_words(store: Store, attempt: Attempt, signal: str | None, starved: bool, said: str) -> None:
     found = postmortem._examine(store, attempt)
     assert (found.signal, found.out_of_memory) == (signal, starved)
     assert said in (found.meaning or "")

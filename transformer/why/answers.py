@@ -7,7 +7,8 @@ import time
 from typing import NamedTuple
 
 from seamless_queue.broker import history
-from seamless_queue.broker.history import Attempt, Job, Request
+from seamless_queue.broker.attempts import Attempt, attempts_of
+from seamless_queue.broker.history import Job, Request
 from seamless_queue.broker.records import NewRequest
 from seamless_queue.broker.states import LIVE, JobState, Outcome, RequestState
 from seamless_queue.errors import SeamlessError
@@ -53,7 +54,7 @@ def about_request(store: Store, request: Request, subject: str) -> Answer:
     """What became of a request, and why."""
     contents = Contents(store, Staged())
     job = history.job(store.database, request.job_id) if request.job_id is not None else None
-    attempts = tuple(history.attempts(store.database, job.id, ATTEMPTS)) if job is not None else ()
+    attempts = tuple(attempts_of(store.database, job.id, ATTEMPTS)) if job is not None else ()
     case = _Case(contents, parts_of(contents, request, job), job, attempts)
     verdict, mine = _verdict(case, request)
     outputs = tuple(one.path for one in history.written_by(store.database, request.id))
@@ -88,7 +89,7 @@ def about_command(store: Store, new: NewRequest, staged: Staged, subject: str) -
     else:
         fields = contents.value(new.specification)
         parts = of_specification(fields) if isinstance(fields, dict) else None
-    attempts = tuple(history.attempts(store.database, job.id, ATTEMPTS)) if job is not None else ()
+    attempts = tuple(attempts_of(store.database, job.id, ATTEMPTS)) if job is not None else ()
     case = _Case(contents, parts, job, attempts)
     verdict, reasons = _forecast(case, new)
     outputs = tuple(output.path for output in new.outputs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from seamless_queue.broker import history
-from seamless_queue.broker.history import Attempt, Request
+from seamless_queue.broker.attempts import Attempt, attempts_of
+from seamless_queue.broker.history import Request
 from seamless_queue.broker.states import Outcome, RequestState
 
 from .contents import Contents
@@ -52,7 +53,7 @@ def _traceback(error: str | None) -> tuple[str, ...]:
 def _last_attempt(contents: Contents, request: Request) -> Attempt | None:
     if request.job_id is None:
         return None
-    return next(iter(history.attempts(contents.store.database, request.job_id, 1)), None)
+    return next(iter(attempts_of(contents.store.database, request.job_id, 1)), None)
 
 
 def _last_words(contents: Contents, attempt: Attempt | None) -> list[Reason]:

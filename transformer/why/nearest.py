@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from seamless_queue.broker import history
-from seamless_queue.broker.history import Attempt, Request
+from seamless_queue.broker.attempts import Attempt, attempts_of
+from seamless_queue.broker.history import Request
 from seamless_queue.broker.states import Outcome
 
 from ..provenance import Parts
@@ -114,7 +115,7 @@ def _near(contents: Contents, request: Request, sought: Sought, how: str) -> Nea
     if request.job_id is None or request.job_id == sought.job_id:
         return None
     job = history.job(contents.store.database, request.job_id)
-    attempt = telling(history.attempts(contents.store.database, request.job_id, _ATTEMPTS))
+    attempt = telling(attempts_of(contents.store.database, request.job_id, _ATTEMPTS))
     if job is None or attempt is None:
         return None
     if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seamless_queue.broker import history
-from seamless_queue.broker.history import Attempt
+from seamless_queue.broker.attempts import Attempt
 from seamless_queue.store import Store
 
 from .. import plain

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from seamless_queue.broker.history import Attempt, Job, Request
+from seamless_queue.broker.attempts import Attempt
+from seamless_queue.broker.history import Job, Request
 
 #: More of a command is not told in passing.
 _BRIEF_CHARACTERS = 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from seamless_queue.broker.history import Attempt
+from seamless_queue.broker.attempts import Attempt
 from seamless_queue.broker.states import Outcome
 
 from .differences import abbreviated
