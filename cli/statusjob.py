@@ -11,7 +11,7 @@ from seamless_queue.broker.states import Outcome
 from seamless_queue.care.sizes import readable
 from seamless_queue.errors import printable
 
-from .statusjson import FORMAT, path_text
+from .statusjson import FORMAT, path_text, wish_fields
 from .statustext import clean, duration
 
 if TYPE_CHECKING:
@@ -150,14 +150,7 @@ def fields(found: Details, now: float, pins: Pins = ()) -> dict[str, Any]:
         "job": row.checksum,
         "state": row.word,
         "why": why(found, now),
-        "command": row.command,
-        "directory": path_text(row.directory),
-        "project": row.project,
-        "stage": row.stage,
-        "priority": row.priority,
-        "created": row.created,
-        "started": row.started,
-        "finished": row.finished,
+        **wish_fields(row),
         "error": row.error,
         "result": found.result,
         "evicted": found.evicted,

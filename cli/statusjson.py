@@ -84,6 +84,20 @@ def row_fields(row: Row, lists: Lists) -> dict[str, Any]:
         "request": row.request_id,
         "job": row.checksum,
         "state": row.word,
+        **wish_fields(row),
+        "worker": row.worker_id,
+        "lost": row.request_id in lists.lost,
+        "held": lists.held.get(row.job_id or 0),
+        "error": row.error,
+        "exit_code": attempt.exit_code if attempt is not None else None,
+        "last_line": clean(lists.last_line(row)) or None,
+        "waits_for": [input_fields(one) for one in lists.inputs.get(row.request_id, [])],
+    }
+
+
+def wish_fields(row: Row) -> dict[str, Any]:
+    """What was asked for, from where, and when; the same in the overview and of one job."""
+    return {
         "command": row.command,
         "directory": path_text(row.directory),
         "project": row.project,
@@ -92,13 +106,6 @@ def row_fields(row: Row, lists: Lists) -> dict[str, Any]:
         "created": row.created,
         "started": row.started,
         "finished": row.finished,
-        "worker": row.worker_id,
-        "lost": row.request_id in lists.lost,
-        "held": lists.held.get(row.job_id or 0),
-        "error": row.error,
-        "exit_code": attempt.exit_code if attempt is not None else None,
-        "last_line": clean(lists.last_line(row)) or None,
-        "waits_for": [input_fields(one) for one in lists.inputs.get(row.request_id, [])],
     }
 
 
