@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option, with_names
-from .filechoice import confirmation_options, quiet_option, verbose_option
+from .entry import CONTEXT, program, say, speaker, with_names
+from .filechoice import confirmation_options, copying_options
 
 if TYPE_CHECKING:
     from seamless.transformer.downloading import Plan, Wanted
@@ -63,12 +63,7 @@ class Options:
 @click.option("--directory", is_flag=True, help="It is a directory: the checksum is that of its index.")
 @click.option("--index", is_flag=True, help="Write only the sidecars of a directory's files, into the directory.")
 @click.option("-f", "--force", is_flag=True, help="Replace files that are there with other content.")
-@verbose_option
-@quiet_option
-@store_option
-@digest_option
-@debug_option
-@version_option
+@copying_options
 def command(**given: Any) -> int:
     """Bring back X, of which X.CHECKSUM is there, or any bytes by their checksum.
 

@@ -10,6 +10,8 @@ import click
 
 from seamless_queue import settings
 
+from .entry import debug_option, digest_option, store_option, version_option
+
 if TYPE_CHECKING:
     from seamless.transformer.checksums import Hasher
     from seamless_queue.digest import Digest
@@ -29,6 +31,12 @@ def confirmation_options(function: Callable[..., Any]) -> Callable[..., Any]:
     no = click.option("-n", "--no", is_flag=True, help="Do not ask either, but refuse.")
     yes = click.option("-y", "--yes", is_flag=True, help="Do not ask before many or large files are copied.")
     return yes(no(function))
+
+
+def copying_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """-v, -q, --store, --digest, --debug and --version."""
+    about_all = store_option(digest_option(debug_option(version_option(function))))
+    return verbose_option(quiet_option(about_all))
 
 
 @contextmanager

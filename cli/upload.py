@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .entry import CONTEXT, debug_option, digest_option, program, say, speaker, store_option, version_option, with_names
-from .filechoice import confirmation_options, quiet_option, verbose_option
+from .entry import CONTEXT, program, say, speaker, with_names
+from .filechoice import confirmation_options, copying_options
 
 if TYPE_CHECKING:
     from seamless.transformer.uploading import Place, Source
@@ -77,12 +77,7 @@ def _spelled(name: str) -> str:
 @click.option("--dest-skip", is_flag=True, help="With --destination: trust a buffer that is there (the default).")
 @click.option("--dest-verify", is_flag=True, help="With --destination: verify it; a damaged one is an error.")
 @click.option("--dest-repair", is_flag=True, help="With --destination: verify it; a damaged one is written anew.")
-@verbose_option
-@quiet_option
-@store_option
-@digest_option
-@debug_option
-@version_option
+@copying_options
 def command(**given: Any) -> int:
     """Put files and directories into the store to stay there, and write X.CHECKSUM beside each X.
 
