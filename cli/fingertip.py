@@ -28,22 +28,18 @@ def command(checksum: str, output: str | None, store: str | None) -> int:
     """
     from seamless.transformer.fingertip import Fingertips
     from seamless_queue import settings
-    from seamless_queue.store import open_store
 
+    from .filechoice import opened
     from .named import checksum_named
     from .replaying import write_file, write_out
 
     wanted = checksum_named(checksum)
-    opened = open_store(settings.load(store))
-    try:
-        with Fingertips(opened) as tips:
-            tips.bring(wanted)
-            if output is None:
-                write_out(opened, wanted, 1)
-            else:
-                write_file(opened, wanted, output)
-    finally:
-        opened.close()
+    with opened(settings.load(store)) as there, Fingertips(there) as tips:
+        tips.bring(wanted)
+        if output is None:
+            write_out(there, wanted, 1)
+        else:
+            write_file(there, wanted, output)
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,13 +30,13 @@ jobs_option = click.option("--jobs", type=click.IntRange(min=1), metavar="N", he
 quick_option = click.option("--quick", is_flag=True, help="Hash nothing; look for what is missing only.")
 
 
+def looking_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How the store is looked at, and how that is told."""
+    return jobs_option(quick_option(json_option(quiet_option(store_option(debug_option(function))))))
+
+
 @click.command("verify", context_settings=CONTEXT, epilog=VERIFY_EPILOG)
-@jobs_option
-@quick_option
-@json_option
-@quiet_option
-@store_option
-@debug_option
+@looking_options
 def verify(jobs: int | None, quick: bool, as_json: bool, quiet: bool, store: str | None) -> int:
     """Hash every buffer; list those that are damaged, and those that are promised and missing.
 
@@ -80,12 +81,7 @@ def _tell(found: Verified, quiet: bool) -> None:
 
 
 @click.command("repair", context_settings=CONTEXT, epilog=REPAIR_EPILOG)
-@jobs_option
-@quick_option
-@json_option
-@quiet_option
-@store_option
-@debug_option
+@looking_options
 def repair(jobs: int | None, quick: bool, as_json: bool, quiet: bool, store: str | None) -> int:
     """Bring back what is damaged or missing: from other stores, from the files it was, or by running its job again.
 
