@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from .digest import Digest
 from .errors import BufferCorrupt, BufferMissing
-from .filesystems import sync, unique_name
+from .filesystems import copy_descriptor, sync, unique_name
 
 NEW, DAMAGED = ".new", ".damaged"
 #: The use of a file is noted if it was last noted so long ago.
 USE_GRAIN_SECONDS = 60.0
+#: From this size on hashing and writing go on at the same time.
+MEANWHILE_BYTES = 8 << 20
+
+#: Called with a number of bytes that were copied.
+Advance = Callable[[int], None]
 
 
 class BufferFiles:
@@ -107,6 +113,58 @@ class BufferFiles:
         """An empty file there, with a descriptor to read and write it."""
         path = self.new_path()
         return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def copy(self, source: int, checksum: str) -> None:
+        """Keep a copy of an open file that is known to have this checksum."""
+        with self._new() as (temporary, descriptor):
+            copy_descriptor(source, descriptor, os.fstat(source).st_size)
+        self.publish(temporary, checksum)
+
+    def copy_if(self, source: int, checksum: str) -> bool:
+        """Keep a copy of an open file that has this checksum; False if what was copied has another one."""
+        temporary, descriptor = self.new_file()
+        try:
+            try:
+                copy_descriptor(source, descriptor, os.fstat(source).st_size)
+                if self._digest.of_descriptor(descriptor) != checksum:
+                    return False
+            finally:
+                os.close(descriptor)
+            self.publish(temporary, checksum, trusted=True)
+            return True
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def copy_hashed(self, source: int, size: int, advance: Advance | None) -> str:
+        """Keep a copy of an open file; its checksum.
+
+        The copy is hashed, not the original: what is kept is what was named, whatever happens meanwhile.
+        """
+        with self._new() as (temporary, descriptor):
+            if size < MEANWHILE_BYTES:
+                copy_descriptor(source, descriptor, size)
+                checksum = self._digest.of_descriptor(descriptor)
+                if advance is not None:
+                    advance(size)
+            else:
+                from .hashedcopy import copy_hashed
+
+                checksum = copy_hashed(source, descriptor, size, self._digest, advance)
+        self.publish(temporary, checksum)
+        return checksum
+
+    @contextmanager
+    def _new(self) -> Iterator[tuple[str, int]]:
+        """A new file to be published, with its descriptor meanwhile; none is left behind by an error."""
+        temporary, descriptor = self.new_file()
+        try:
+            yield temporary, descriptor
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        finally:
+            os.close(descriptor)
 
     def publish(self, temporary: str, checksum: str, *, trusted: bool = False) -> None:
         """Put a good file in place, also of one that is there: that one may be damaged.

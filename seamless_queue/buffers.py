@@ -18,7 +18,7 @@ from weakref import WeakSet
 import orjson
 
 from . import statcache
-from .bufferfiles import BufferFiles
+from .bufferfiles import MEANWHILE_BYTES, Advance, BufferFiles
 from .digest import Digest
 from .driver import Database
 from .errors import SeamlessError
@@ -32,8 +32,6 @@ SMALL_BYTES = 8192
 PIECE_BYTES = 1 << 20
 #: So many are mapped at once: each costs one of a process's descriptors, of which there may be 1,024.
 MAPPED_AT_MOST = 256
-#: From this size on hashing and writing go on at the same time.
-MEANWHILE_BYTES = 8 << 20
 #: How often a file may change under our hands before we give up.
 TRIES_WHILE_CHANGING = 5
 
@@ -42,9 +40,6 @@ EXISTS = "SELECT 1 FROM buffers WHERE checksum = ?"
 EXIST = "SELECT lower(hex(checksum)) FROM buffers WHERE checksum IN (SELECT unhex(value) FROM json_each(?))"
 SIZE = "SELECT length(content) FROM buffers WHERE checksum = ?"
 DELETE = "DELETE FROM buffers WHERE checksum = ?"
-
-#: Called with a number of bytes that were copied.
-Advance = Callable[[int], None]
 
 
 class BufferStore:
@@ -214,8 +209,10 @@ class BufferStore:
         from .meanwhile import Meanwhile
 
         hashed = Meanwhile(lambda: self.digest.of_parts(parts))
-        if self._segments is not None and (written := self._segments.write_unnamed(parts, self._room(size))):
-            return self._segments.name(written, hashed.result())
+        if self._segments is not None:
+            written = self._segments.write_unnamed(parts, size, self._files.copy)
+            if written is not None:
+                return self._segments.name(written, hashed.result())
         temporary = self._files.new_path()
         write_new_file(temporary, parts)
         checksum = hashed.result()
@@ -228,19 +225,7 @@ class BufferStore:
 
     def copy_in(self, source: int, checksum: str) -> bool:
         """Keep a copy of an open file that has this checksum; False if what was copied has another one."""
-        temporary, descriptor = self._files.new_file()
-        try:
-            try:
-                copy_descriptor(source, descriptor, os.fstat(source).st_size)
-                if self.digest.of_descriptor(descriptor) != checksum:
-                    return False
-            finally:
-                os.close(descriptor)
-            self._files.publish(temporary, checksum, trusted=True)
-            return True
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+        return self._files.copy_if(source, checksum)
 
     def insert(self, connection: Any, small: Iterable[tuple[str, bytes]]) -> None:
         """Keep small buffers whose checksums are known to be right, in the caller's transaction."""
@@ -357,65 +342,17 @@ class BufferStore:
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             size = os.fstat(source).st_size
-            if size <= SMALL_BYTES:
-                if advance is not None:
-                    advance(size)
-                with os.fdopen(os.dup(source), "rb") as file:
-                    return self.stage(file.read(), staged)
-            # The copy is hashed, not the original: what is kept is what was named, whatever happens meanwhile.
-            temporary, descriptor = self._files.new_file()
-            try:
-                if size < MEANWHILE_BYTES:
-                    copy_descriptor(source, descriptor, size)
-                    checksum = self.digest.of_descriptor(descriptor)
-                    if advance is not None:
-                        advance(size)
-                else:
-                    from .hashedcopy import copy_hashed
-
-                    checksum = copy_hashed(source, descriptor, size, self.digest, advance)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(descriptor)
+            if size > SMALL_BYTES:
+                return self._files.copy_hashed(source, size, advance)
+            if advance is not None:
+                advance(size)
+            with os.fdopen(os.dup(source), "rb") as file:
+                return self.stage(file.read(), staged)
         finally:
             os.close(source)
-        self._files.publish(temporary, checksum)
-        return checksum
 
     def _has_segment(self, checksum: str) -> bool:
         return self._segments is not None and self._segments.has(checksum)
 
     def _keep_in_memory(self, checksum: str, parts: Sequence[Part], size: int) -> bool:
-        if self._segments is None:
-            return False
-        if self._segments.has(checksum):
-            return True
-        written = self._segments.write_unnamed(parts, self._room(size))
-        return bool(written and self._segments.name(written, checksum))
-
-    def _room(self, size: int) -> int:
-        """Make room in shared memory for so many bytes, which it gives back."""
-        for leaving in self._segments.excess(size) if self._segments is not None else ():
-            self._move_out(leaving)
-        return size
-
-    def _move_out(self, checksum: str) -> None:
-        """Make room in shared memory: the buffer goes into a file first, so that it can always be found."""
-        segment = self._segments.open(checksum) if self._segments is not None else None
-        if segment is None or self._segments is None:
-            return
-        try:
-            temporary, descriptor = self._files.new_file()
-            try:
-                copy_descriptor(segment, descriptor, os.fstat(segment).st_size)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(descriptor)
-            self._files.publish(temporary, checksum)
-        finally:
-            os.close(segment)
-        self._segments.remove(checksum)
+        return self._segments is not None and self._segments.keep(checksum, parts, size, self._files.copy)

@@ -7,7 +7,7 @@ fresh pages come faster. What does not fit goes into ordinary files (buffers.py)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from . import filesystems, private
@@ -19,6 +19,8 @@ SHARE = 0.5
 LEAST_BYTES = 32 << 20
 
 Part = bytes | memoryview
+#: Puts a copy of an open segment, of this checksum, where it can always be found.
+MoveOut = Callable[[int, str], None]
 
 
 class Segments:
@@ -28,8 +30,19 @@ class Segments:
         self._name = name
         self._directory: str | None = None
 
-    def write_unnamed(self, parts: Sequence[Part], size: int) -> str | None:
-        """Write bytes whose checksum may not be known yet; a temporary path, or None if there is no room."""
+    def keep(self, checksum: str, parts: Sequence[Part], size: int, move_out: MoveOut) -> bool:
+        """Have these bytes here; False if there is no room for them."""
+        if self.has(checksum):
+            return True
+        written = self.write_unnamed(parts, size, move_out)
+        return bool(written and self.name(written, checksum))
+
+    def write_unnamed(self, parts: Sequence[Part], size: int, move_out: MoveOut) -> str | None:
+        """Write bytes whose checksum may not be known yet; a temporary path, or None if there is no room.
+
+        The oldest segments are moved out before that, as far as need be.
+        """
+        self._make_room(size, move_out)
         if not self._has_room(size):
             return None
         temporary = f"{self._own_directory()}/.new-{filesystems.unique_name()}"
@@ -73,7 +86,18 @@ class Segments:
         """Whether it is here."""
         return os.path.exists(self._path(checksum))
 
-    def excess(self, size: int) -> list[str]:
+    def _make_room(self, size: int, move_out: MoveOut) -> None:
+        for checksum in self._excess(size):
+            segment = self.open(checksum)
+            if segment is None:
+                continue
+            try:
+                move_out(segment, checksum)
+            finally:
+                os.close(segment)
+            self.remove(checksum)
+
+    def _excess(self, size: int) -> list[str]:
         """The oldest segments that have to go to keep below the cap with `size` bytes more."""
         memory = self._memory()
         if memory is None:

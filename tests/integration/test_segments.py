@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from seamless_queue import buffers, filesystems, private, segments
-from seamless_queue.buffers import MEANWHILE_BYTES, SMALL_BYTES
+from seamless_queue import bufferfiles, filesystems, private, segments
+from seamless_queue.bufferfiles import MEANWHILE_BYTES
+from seamless_queue.buffers import SMALL_BYTES
 from seamless_queue.errors import BufferMissing
 from seamless_queue.segments import Segments
 from seamless_queue.settings import Settings
@@ -260,7 +261,7 @@ def test_what_cannot_be_moved_out_stays_where_it_is(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(buffers, "copy_descriptor", full)
+        patch.setattr(bufferfiles, "copy_descriptor", full)
         with pytest.raises(OSError, match="No space"):
             keep(private_store, os.urandom(LARGE))
     assert in_memory(memory) == {checksum}
