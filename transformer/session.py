@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from seamless_queue import settings as configuration
 from seamless_queue.digest import DEFAULT_DIGEST, Digest, digest_named
-from seamless_queue.errors import BufferMissing, ConfigurationError, SeamlessError
+from seamless_queue.errors import BufferMissing, SeamlessError
 from seamless_queue.settings import Settings
 
 from . import keying
 from .celltypes.pieces import parts_of
+from .configuration import Configuration
 from .engines import Engine, Frame, WorkerSide
 from .errors import CacheMissError
 from .recent import RecentBuffers, RecentErrors, RecentResults
@@ -37,19 +37,14 @@ if TYPE_CHECKING:
     from .node import Node
     from .scheduler import Scheduler
 
-#: So many transformations may be active at once in `parallel`, where nothing else was said.
-DEFAULT_NPARALLEL = 512
-
 
 class Session:
     """What this process does on which store. For several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self.configuration = configuration or Configuration()
         self.results = RecentResults()
         self.buffers = RecentBuffers()
-        self._overrides: dict[str, Any] = {}
-        self._directory: str | None = None
-        self._settings: Settings | None = None
         self._engine: Engine | None = None
         #: whether this process has had an engine of its own, and so is no worker
         self._has_opened = False
@@ -66,54 +61,28 @@ class Session:
     # -- configuration ------------------------------------------------------------------------
     @property
     def settings(self) -> Settings:
-        """What is in force: explicit wishes, files from the working directory upward, defaults."""
-        if self._settings is None:
-            self._settings = configuration.load(directory=self._directory, **self._overrides)
-        return self._settings
+        """What is in force."""
+        return self.configuration.settings
 
     def configure(self, **changes: Any) -> None:
         """Explicit wishes, which win over files; None takes one back. ConfigurationError if one comes too late."""
         with self._lock:
-            if self._engine is not None and not STORE_KEYS.isdisjoint(changes):
-                raise ConfigurationError(
-                    f"{', '.join(sorted(STORE_KEYS & set(changes)))} cannot change while a store is in use: "
-                    "call seamless.close() first"
-                )
-            overrides = {**self._overrides, **changes}
-            overrides = {key: value for key, value in overrides.items() if value is not None}
-            settings = configuration.load(directory=self._directory, **overrides)
-            if self._engine is not None and _keeps(settings) and not self.is_persistent:
-                raise ConfigurationError(
-                    f"execution {settings.execution} needs a store that lasts, and a private one is in use: "
-                    "select it before the first transformation, or call seamless.close() first"
-                )
-            self._settings, self._overrides = settings, overrides
-
-    def follow(self, other: Session) -> None:
-        """Be configured as another one."""
-        self._overrides, self._directory, self._settings = dict(other._overrides), other._directory, other._settings
+            self.configuration.change(changes, in_use=self.is_open)
 
     def set_directory(self, directory: str) -> None:
         """Where configuration files are looked for; they are read again."""
-        if not os.path.isdir(directory):
-            raise ConfigurationError(f"{directory} is not a directory")
         with self._lock:
-            before, self._directory = self._directory, directory
-            try:
-                self.configure()
-            except ConfigurationError:
-                self._directory = before
-                raise
+            self.configuration.set_directory(directory, in_use=self.is_open)
 
     @property
     def nparallel(self) -> int:
         """How many transformations may be active at once in a batch."""
-        return self.settings.nparallel or DEFAULT_NPARALLEL
+        return self.configuration.nparallel
 
     @property
     def is_persistent(self) -> bool:
         """Whether results outlive this process."""
-        return _keeps(self.settings)
+        return self.configuration.is_persistent
 
     # -- the engine ---------------------------------------------------------------------------
     @property
@@ -334,19 +303,11 @@ class Session:
             del stack[depth:]
 
 
-def _keeps(settings: Settings) -> bool:
-    """Whether results go into a store that lasts: where one is wanted, or the queue is to run the jobs."""
-    return settings.wants_store or settings.execution == "queue"
-
-
 def _python_session() -> type[PythonSession]:
     from seamless_queue.pythonsession import PythonSession
 
     return PythonSession
 
-
-#: What belongs to the store, and is fixed once that is open.
-STORE_KEYS = frozenset({"store", "digest", "persistent", "durable"})
 
 _current = Session()
 
@@ -396,8 +357,7 @@ def _close_at_exit() -> None:
 def _forget_in_child() -> None:
     """After a fork nothing of the parent's session may be used: not its connection, not its workers."""
     global _current
-    former, _current = _current, Session()
-    _current.follow(former)
+    former, _current = _current, Session(_current.configuration)
     if former.is_open:
         import ctypes
 
