@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import compress
 from typing import Any, Protocol
 
 from ..broker.states import IS_LIVE, LIVE, JobState, Outcome, among
@@ -22,6 +23,8 @@ from .marks import Marks
 STEP = 2000
 #: An index that somebody has pinned, or that an input is, is not larger.
 LARGEST_INDEX = 1 << 28
+#: An identity says its language and names its code by a checksum.
+SHORTEST_IDENTITY = 80
 
 # In the order of the index of live requests: what moves on while this goes on moves ahead of it.
 LIVE_REQUESTS = f"""SELECT requests.state, requests.lane, requests.id, requests.specification, jobs.checksum,
@@ -44,14 +47,21 @@ RESULTS = f"""SELECT id, checksum, CASE WHEN evicted IS NULL THEN result END,
     evicted IS NOT NULL OR NOT {among(JobState.DONE)} FROM jobs WHERE id > ? ORDER BY id LIMIT ?"""
 LAST_ROW = "SELECT COALESCE(MAX(rowid), 0) FROM buffers"
 # All identities in the order in which they lie there.
-IDENTITIES = """SELECT checksum, content FROM buffers WHERE rowid > ? AND rowid <= ?
-    AND instr(content, CAST('"__language__"' AS BLOB))"""
+# The length is asked first, because it is known without the content.
+IDENTITIES = f"""SELECT checksum, content FROM buffers WHERE rowid > ? AND rowid <= ?
+    AND length(content) >= {SHORTEST_IDENTITY} AND instr(content, CAST('"__language__"' AS BLOB))"""
 RESULT_OF = "SELECT result, evicted IS NOT NULL FROM jobs WHERE checksum = ? AND result IS NOT NULL"
 ARE_JOBS = "SELECT value FROM json_each(?) WHERE unhex(value) IN (SELECT checksum FROM jobs)"
-ATTEMPTS = f"""SELECT attempts.id, attempts.result, attempts.stdout, attempts.stderr FROM attempts
-    JOIN jobs ON jobs.id = attempts.job_id
-    WHERE attempts.id > ? AND attempts.id <= ? AND (jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})
-    ORDER BY attempts.id LIMIT ?"""
+_KEPT = f"(jobs.evicted IS NULL OR attempts.outcome <> {Outcome.DONE.value})"
+# Those of which there is more to keep than their jobs say.
+ATTEMPTS = f"""SELECT attempts.result, attempts.stdout, attempts.stderr FROM attempts
+    JOIN jobs ON jobs.id = attempts.job_id WHERE attempts.id > ? AND attempts.id <= ? AND {_KEPT}
+    AND (attempts.result IS NOT jobs.result OR jobs.evicted IS NOT NULL
+        OR attempts.stdout IS NOT NULL OR attempts.stderr IS NOT NULL)"""
+# All attempts of jobs that were run lately: what a job says now is not what it said when it was looked at.
+NEW_ATTEMPTS = f"""SELECT attempts.result, attempts.stdout, attempts.stderr FROM attempts AS latest
+    JOIN attempts ON attempts.job_id = latest.job_id JOIN jobs ON jobs.id = attempts.job_id
+    WHERE latest.id > ? AND latest.id <= ? AND {_KEPT}"""
 SPECIFICATIONS = """SELECT id, specification FROM requests WHERE id > ? AND id <= ? AND specification IS NOT NULL
     ORDER BY id LIMIT ?"""
 LAST_ATTEMPT = "SELECT COALESCE(MAX(id), 0) FROM attempts"
@@ -72,6 +82,9 @@ class Meaning(Protocol):
 
     def essence(self, content: bytes) -> Iterable[bytes]:
         """What tells what a job is, without its inputs."""
+
+    # The next two may be asked of many at once, one after the other in one piece: both are False only if they are
+    # of each.
 
     def names_indices(self, content: bytes) -> bool:
         """Whether what a job needs may be named by indices, beside its identity."""
@@ -173,10 +186,12 @@ class Position:
 def all_jobs(store: Store, meaning: Meaning, marks: Marks, since: Position, *, inputs: bool = True) -> None:
     """Mark the same as `everything` of all jobs, faster: tables are read in the order in which they lie there."""
     again = Marks()
+    # Attempts first: a result that a job has got since then is seen at the job.
+    _mark_attempts(store.database, marks, since)
     while rows := store.database.rows(RESULTS, (since.job, STEP)):
-        marks.add_all(b"".join(row[1] for row in rows))
-        marks.add_all(b"".join(row[2] for row in rows if row[2]))
-        again.add_all(b"".join(row[1] for row in rows if row[3]))
+        marks.add_all(b"".join([row[1] for row in rows]))
+        marks.add_all(b"".join([row[2] for row in rows if row[2]]))
+        again.add_all(b"".join([row[1] for row in rows if row[3]]))
         since.job = rows[-1][0]
     jobs = _Jobs(store, meaning, marks, None if inputs else again)
     for start in range(0, store.database.row(LAST_ROW)[0], STEP):
@@ -185,6 +200,14 @@ def all_jobs(store: Store, meaning: Meaning, marks: Marks, since: Position, *, i
         names = store.database.rows(ARE_JOBS, (json.dumps([file.checksum for file in batch]),))
         keys = [bytes.fromhex(name) for (name,) in names]
         jobs.mark([(key, index_content(store, key)) for key in keys])
+
+
+def _mark_attempts(database: Database, marks: Marks, since: Position) -> None:
+    last = database.row(LAST_ATTEMPT)[0]
+    for start in range(since.attempt, last, STEP):
+        rows = database.rows(ATTEMPTS, (start, min(start + STEP, last)))
+        marks.add(each for row in rows for each in row if each)
+    since.attempt = last
 
 
 class _Jobs:
@@ -198,12 +221,19 @@ class _Jobs:
 
     def mark(self, identities: list[tuple[bytes, bytes]]) -> None:
         """Mark what belongs to these, unless they are of no job any more."""
-        known = self._marks.among([bytes(row[0]) for row in identities])
+        jobs = list(compress(identities, self._marks.among([row[0] for row in identities])))
+        together = b"\n".join([content for _, content in jobs])
+        meaning = self._meaning
+        # Most are plain: that is told of all at once.
+        if self._again is None and not meaning.makes_index(together) and not meaning.names_indices(together):
+            self._mark_named(together)
+        else:
+            self._mark_each(jobs)
+
+    def _mark_each(self, jobs: list[tuple[bytes, bytes]]) -> None:
         plain = []
-        for (checksum, content), is_job in zip(identities, known, strict=True):
-            if not is_job:
-                continue
-            if self._again is not None and not self._again.has(bytes(checksum)):
+        for checksum, content in jobs:
+            if self._again is not None and not self._again.has(checksum):
                 self._marks.add(self._meaning.essence(content))
             elif self._meaning.names_indices(content):
                 self._marks.add(self._meaning.mentions(self._store, content))
@@ -211,7 +241,10 @@ class _Jobs:
                 plain.append(content)
             if self._meaning.makes_index(content):
                 self._mark_index(checksum)
-        self._marks.add_all(bytes.fromhex(b"".join(_CHECKSUM.findall(b"".join(plain))).decode()))
+        self._mark_named(b"\n".join(plain))
+
+    def _mark_named(self, contents: bytes) -> None:
+        self._marks.add_all(bytes.fromhex(b"".join(_CHECKSUM.findall(contents)).decode()))
 
     def _mark_index(self, checksum: bytes) -> None:
         for result, is_evicted in self._store.database.rows(RESULT_OF, (checksum,)):
@@ -233,8 +266,9 @@ def everything(store: Store, meaning: Meaning, marks: Marks, since: Position, *,
         for row in rows:
             marks.add(_of_job(store, meaning, row, inputs))
         since.job = rows[-1][0]
-    for rows in _stepwise(store.database, ATTEMPTS, last_attempt, since.attempt):
-        marks.add(each for row in rows for each in row[1:] if each)
+    for start in range(since.attempt, last_attempt, STEP):
+        rows = store.database.rows(NEW_ATTEMPTS, (start, min(start + STEP, last_attempt)))
+        marks.add(each for row in rows for each in row if each)
     since.attempt = max(since.attempt, last_attempt)
     for rows in _stepwise(store.database, SPECIFICATIONS, last_request, since.request):
         for _, specification in rows:

@@ -8,13 +8,15 @@ Rows that come while this goes on are marked before anything is removed, in the 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from ..broker import sessions
 from ..broker.sessions import SessionKind
-from ..buffers import DELETE
 from ..clerk import Functions
 from ..store import Store
 from . import evict, files, needed
@@ -30,7 +32,9 @@ BATCH = 200
 
 SMALL = "SELECT checksum FROM buffers WHERE checksum > ? ORDER BY checksum LIMIT ?"
 # What has come since the marking began is somebody's who has not said so yet.
-SIZE_OF_OLD = "SELECT length(content) FROM buffers WHERE checksum = ? AND rowid <= ?"
+_OLD = "FROM buffers WHERE checksum IN (SELECT unhex(value) FROM json_each(?)) AND rowid <= ?"
+OLD = f"SELECT length(content) {_OLD}"
+DELETE_OLD = f"DELETE {_OLD} RETURNING length(content)"
 
 
 class Sweeper:
@@ -108,8 +112,8 @@ class Sweeper:
         found: list[bytes] = []
         while rows := self._store.database.rows(SMALL, (last, STEP)):
             last = rows[-1][0]
-            keys = [bytes(row[0]) for row in rows]
-            found += [key for key, is_marked in zip(keys, self._marks.among(keys), strict=True) if not is_marked]
+            keys = [row[0] for row in rows]
+            found += compress(keys, map(not_, self._marks.among(keys)))
             while len(found) >= BATCH:
                 yield found[:BATCH]
                 del found[:BATCH]
@@ -117,11 +121,7 @@ class Sweeper:
             yield found
 
     def _remove_rows(self, connection: Any, batch: list[bytes]) -> Heap:
-        heap = Heap()
-        for key, is_marked in zip(batch, self._marks.among(batch), strict=True):
-            row = None if is_marked else connection.execute(SIZE_OF_OLD, (key, self._last_row)).fetchone()
-            if row is not None:
-                heap = heap.plus(1, row[0])
-                if not self._dry:
-                    connection.execute(DELETE, (key,))
-        return heap
+        keys = json.dumps([key.hex() for key in compress(batch, map(not_, self._marks.among(batch)))])
+        statement = OLD if self._dry else DELETE_OLD
+        sizes = [row[0] for row in connection.execute(statement, (keys, self._last_row)).fetchall()]
+        return Heap(len(sizes), sum(sizes))
