@@ -1,9 +1,10 @@
 """How long the care of a store with a million jobs takes, how much memory it needs, and what workers feel of it.
 
-    .venv/bin/python benchmarks/care.py [JOBS]
+    .venv/bin/python benchmarks/care.py [JOBS] [--every N] [--keep DIRECTORY] [--only WORD ...]
 
 The store is made by SQL: each job has an identity, code, an input, a result, an attempt and a request; of every
-hundredth the result is a file. A second process claims and finishes jobs of its own meanwhile.
+hundredth the result is a file. A second process claims and finishes jobs of its own meanwhile. A store that is kept is
+made once; what is measured is a copy of it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 
 from seamless_queue.digest import digest_named
@@ -26,30 +29,53 @@ LARGE_BYTES = 10_000
 EVERY = 100
 BATCH = 10_000
 DIGEST = digest_named("blake3")
+COMMANDS = [
+    ["info"],
+    ["gc"],
+    ["gc", "--dry-run", "--max-size", "1k"],
+    ["gc", "--max-size", "1k"],
+    ["gc", "--forget", "30d"],
+    ["verify", "--quick"],
+]
 COMMAND = [str(Path(sys.executable).parent / "seamless-store")]
 
 
 def main() -> None:
     """Make the store, then measure."""
-    jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with tempfile.TemporaryDirectory(prefix="care-") as top:
+    parser = ArgumentParser()
+    parser.add_argument("jobs", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("--every", type=int, default=EVERY, help="of every so many jobs the result is a file")
+    parser.add_argument("--keep", metavar="DIRECTORY", help="the made store stays here, and is used again")
+    parser.add_argument("--only", nargs="+", metavar="WORDS", help="a command of seamless-store, as 'gc --inputs'")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="care-", dir=options.keep) as top:
         path = os.path.join(top, "store")
-        store = open_store(Settings(path))
-        began = time.monotonic()
-        fill(store, jobs)
-        store.close()
-        size = os.stat(os.path.join(path, "seamless.db")).st_size
-        print(f"{jobs:,} jobs, database {size / 1e9:.2f} GB, made in {time.monotonic() - began:.0f} s")
-        print(f"{'':28}{'seconds':>9}{'MB':>7}{'claims':>9}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}")
-        report("nothing", path, [sys.executable, "-c", "import time; time.sleep(5)"])
-        for words in (
-            ["info"],
-            ["gc", "--dry-run", "--max-size", "1k"],
-            ["gc", "--max-size", "1k"],
-            ["gc", "--forget", "30d"],
-            ["verify", "--quick"],
-        ):
-            report(" ".join(words), path, [*COMMAND, *words, "--store", path])
+        kept = os.path.join(options.keep, f"{options.jobs}-{options.every}") if options.keep else path
+        if not os.path.exists(kept):
+            make_store(kept, options.jobs, options.every)
+        if kept != path:
+            shutil.copytree(kept, path)
+        measure(path, [line.split() for line in options.only] if options.only else COMMANDS)
+
+
+def make_store(path: str, jobs: int, every: int) -> None:
+    """A store of so many jobs."""
+    began = time.monotonic()
+    store = open_store(Settings(path))
+    fill(store, jobs, every)
+    store.close()
+    size = os.stat(os.path.join(path, "seamless.db")).st_size
+    print(f"{jobs:,} jobs, database {size / 1e9:.2f} GB, made in {time.monotonic() - began:.0f} s")
+
+
+def measure(path: str, commands: list[list[str]]) -> None:
+    """One command after the other in one store."""
+    # What was written just now is not to be measured.
+    os.sync()
+    print(f"{'':28}{'seconds':>9}{'CPU s':>8}{'MB':>7}{'claims':>9}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}")
+    report("nothing", path, [sys.executable, "-c", "import time; time.sleep(5)"])
+    for words in commands:
+        report(" ".join(words), path, [*COMMAND, *words, "--store", path])
 
 
 def report(name: str, path: str, words: list[str]) -> None:
@@ -65,9 +91,10 @@ def report(name: str, path: str, words: list[str]) -> None:
     times = json.loads(claiming.stdout.read())
     hundredths = statistics.quantiles(times, n=100)
     figures = [hundredths[49] * 1000, hundredths[98] * 1000, max(times) * 1000]
+    processor = usage.ru_utime + usage.ru_stime
     memory = usage.ru_maxrss / 1000
     failed = "" if status == 0 else f"  status {os.waitstatus_to_exitcode(status)}"
-    print(f"{name:28}{seconds:9.1f}{memory:7.0f}{len(times):9,}" + "".join(f"{one:8.2f}" for one in figures) + failed)
+    print(f"{name:28}{seconds:9.1f}{processor:8.1f}{memory:7.0f}{len(times):9,}" + "".join(f"{one:8.2f}" for one in figures) + failed)
 
 
 # -- a worker that claims -----------------------------------------------------------------------
@@ -102,13 +129,13 @@ def claim(path: str) -> None:
 
 
 # -- making the store ---------------------------------------------------------------------------
-def fill(store: Store, jobs: int) -> None:
+def fill(store: Store, jobs: int, every: int = EVERY) -> None:
     """Jobs that are done, half of them of last year."""
     code = DIGEST.of(b"wc -l input\n")
     with store.database.transaction() as connection:
         connection.execute("INSERT OR IGNORE INTO buffers VALUES (?, ?)", (bytes.fromhex(code), b"wc -l input\n"))
     for start in range(0, jobs, BATCH):
-        made = [make(store, code, number) for number in range(start, min(start + BATCH, jobs))]
+        made = [make(store, code, number, number % every == 0) for number in range(start, min(start + BATCH, jobs))]
         with store.database.transaction() as connection:
             for statement, place in (
                 ("INSERT OR IGNORE INTO buffers VALUES (?, ?)", 0),
@@ -132,7 +159,7 @@ def fill(store: Store, jobs: int) -> None:
                 connection.executemany(statement, rows)
 
 
-def make(store: Store, code: str, number: int) -> tuple[list[tuple[object, ...]], ...]:
+def make(store: Store, code: str, number: int, is_large: bool) -> tuple[list[tuple[object, ...]], ...]:
     """The rows of one job: buffers, job, attempt, request."""
     value = f"input {number}\n".encode()
     pin = DIGEST.of(value)
@@ -150,9 +177,9 @@ def make(store: Store, code: str, number: int) -> tuple[list[tuple[object, ...]]
     ).encode()
     checksum = DIGEST.of(identity)
     buffers: list[tuple[object, ...]] = [(bytes.fromhex(pin), value), (bytes.fromhex(checksum), identity)]
-    result = value * (LARGE_BYTES // len(value) + 1) if number % EVERY == 0 else value + b"result"
+    result = value * (LARGE_BYTES // len(value) + 1) if is_large else value + b"result"
     kept = DIGEST.of(result)
-    if number % EVERY == 0:
+    if is_large:
         write(store, kept, result)
     else:
         buffers.append((bytes.fromhex(kept), result))
