@@ -196,15 +196,16 @@ class Position:
 
 def all_jobs(store: Store, meaning: Meaning, marks: Marks, since: Position, *, inputs: bool = True) -> None:
     """Mark the same as `everything` of all jobs, faster: tables are read in the order in which they lie there."""
-    again = Marks()
+    again = None if inputs else Marks()
     # Attempts first: a result that a job has got since then is seen at the job.
     _mark_attempts(store.database, marks, since)
     while rows := store.database.rows(RESULTS, (since.job, STEP)):
         marks.add_all(b"".join([row[1] for row in rows]))
         marks.add_all(b"".join([row[2] for row in rows if row[2]]))
-        again.add_all(b"".join([row[1] for row in rows if row[3]]))
+        if again is not None:
+            again.add_all(b"".join([row[1] for row in rows if row[3]]))
         since.job = rows[-1][0]
-    jobs = _Jobs(store, meaning, marks, None if inputs else again)
+    jobs = _Jobs(store, meaning, marks, again)
     for start in range(0, store.database.row(LAST_ROW)[0], STEP):
         jobs.mark(store.database.rows(IDENTITIES, (start, start + STEP)))
     for batch in files.batches(store.buffers.directory):
