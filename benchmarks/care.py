@@ -94,7 +94,11 @@ def report(name: str, path: str, words: list[str]) -> None:
     processor = usage.ru_utime + usage.ru_stime
     memory = usage.ru_maxrss / 1000
     failed = "" if status == 0 else f"  status {os.waitstatus_to_exitcode(status)}"
-    print(f"{name:28}{seconds:9.1f}{processor:8.1f}{memory:7.0f}{len(times):9,}" + "".join(f"{one:8.2f}" for one in figures) + failed)
+    print(
+        f"{name:28}{seconds:9.1f}{processor:8.1f}{memory:7.0f}{len(times):9,}"
+        + "".join(f"{one:8.2f}" for one in figures)
+        + failed
+    )
 
 
 # -- a worker that claims -----------------------------------------------------------------------
