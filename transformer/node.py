@@ -11,6 +11,7 @@ from seamless_queue.gate import Gate
 from . import plain, session
 from .blocking import set_if_waited_for
 from .definition import SETTLED, Definition, Options, Phase, description
+from .labels import call
 from .logs import logs_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Node:
     @property
     def command(self) -> str:
         """What people see in lists."""
-        return f"{self._definition.name}({', '.join(self._definition.pins)})"
+        return call(self._definition.name, self._definition.pins)
 
     @property
     def identity(self) -> str:
