@@ -19,8 +19,8 @@ from ..errors import SeamlessError
 from ..store import Store
 from . import needed
 
-#: So many jobs are looked at at once, and forgotten in one transaction.
-BATCH = 200
+#: So many jobs are looked at at once, and forgotten in one transaction, which lasts some milliseconds.
+BATCH = 50
 
 _ENDED = among(JobState.DONE, JobState.FAILED, JobState.CANCELED)
 # Not the newest job: its number would be given again, and whatever still names it would mean another one.
@@ -56,8 +56,12 @@ DELETE_JOBLESS = f"DELETE FROM requests WHERE id IN {_THESE}"
 MAKERS = "SELECT checksum, job_id FROM makers WHERE (checksum, job_id) > (?, ?) ORDER BY checksum, job_id LIMIT ?"
 GONE = f"SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM jobs WHERE id IN {_THESE})"
 DELETE_MAKER = "DELETE FROM makers WHERE checksum = ? AND job_id = ?"
-DELETE_ENVIRONMENTS = """DELETE FROM environments
+LAST_ATTEMPT = "SELECT COALESCE(MAX(id), 0) FROM attempts"
+# All attempts are looked through, so nobody is kept from writing meanwhile; what has come since is looked at again.
+UNUSED_ENVIRONMENTS = """SELECT lower(hex(checksum)) FROM environments
     WHERE checksum NOT IN (SELECT environment FROM attempts WHERE environment IS NOT NULL)"""
+DELETE_ENVIRONMENTS = """DELETE FROM environments WHERE checksum IN (SELECT unhex(value) FROM json_each(?))
+    AND checksum NOT IN (SELECT environment FROM attempts WHERE id > ? AND environment IS NOT NULL)"""
 
 
 def forget(store: Store, functions: Functions, all_: float | None, failed: float | None, *, dry: bool) -> int:
@@ -144,5 +148,7 @@ def _tidy(store: Store) -> None:
         if gone:
             with store.database.transaction() as connection:
                 connection.executemany(DELETE_MAKER, [tuple(row) for row in rows if row[1] in gone])
-    with store.database.transaction() as connection:
-        connection.execute(DELETE_ENVIRONMENTS)
+    last_attempt = store.database.row(LAST_ATTEMPT)[0]
+    if unused := [row[0] for row in store.database.rows(UNUSED_ENVIRONMENTS)]:
+        with store.database.transaction() as connection:
+            connection.execute(DELETE_ENVIRONMENTS, (json.dumps(unused), last_attempt))
