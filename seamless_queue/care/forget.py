@@ -19,8 +19,8 @@ from ..errors import SeamlessError
 from ..store import Store
 from . import needed
 
-#: So many jobs are looked at at once, and forgotten in one transaction, which lasts some milliseconds.
-BATCH = 50
+#: So many jobs are looked at at once, and forgotten in one transaction: fewer write the same pages more often.
+BATCH = 200
 
 _ENDED = among(JobState.DONE, JobState.FAILED, JobState.CANCELED)
 # Not the newest job: its number would be given again, and whatever still names it would mean another one.
