@@ -98,10 +98,13 @@ def read_future(path: str) -> Future | None:
 
 
 def remove_future(path: str, store_id: str, request_id: int) -> None:
-    """Remove X.FUTURE if it is this request's; a newer request's stays."""
-    future = read_future(path)
-    if future is not None and (future.store, future.request) == (store_id, request_id):
-        with suppress(FileNotFoundError):
+    """Remove X.FUTURE if it is this request's; a newer request's stays, and so does what cannot be removed.
+
+    That promises nothing: within its store the database says that the request has ended, and others see it go stale.
+    """
+    with suppress(OSError):
+        future = read_future(path)
+        if future is not None and (future.store, future.request) == (store_id, request_id):
             os.unlink(path + FUTURE)
 
 

@@ -33,7 +33,8 @@ LEAST_PACE = 0.05
 #: So many bytes at the end of a text are looked at for its last line.
 TAIL_BYTES = 4096
 
-TAIL = f"SELECT substr(content, -{TAIL_BYTES}) FROM buffers WHERE checksum = ?"
+#: The end of a buffer; that of an empty one would be NULL.
+TAIL = f"SELECT COALESCE(substr(content, -{TAIL_BYTES}), x'') FROM buffers WHERE checksum = ?"
 
 
 class Host(NamedTuple):

@@ -132,8 +132,12 @@ class Submitter:
             if any(submitted.result is None for submitted in done):
                 contexts.write(connection)
         crashpoints.reached("submitted")
-        for request, submitted in zip(requests, done, strict=True):
-            self._promise(request, submitted)
+        try:
+            for request, submitted in zip(requests, done, strict=True):
+                self._promise(request, submitted)
+        except OSError as exc:
+            self._take_back(requests, done, str(exc))
+            raise
         self._withdraw(requests, done)
         crashpoints.reached("promised")
         if self.wishes.lane == QUEUE_LANE and any(submitted.result is None for submitted in done):
@@ -156,6 +160,18 @@ class Submitter:
             with suppress(FileNotFoundError):
                 sidecars.write_new_future(os.fsdecode(output.path), content)
 
+    def _take_back(self, requests: list[NewRequest], done: list[Submitted], why: str) -> None:
+        """The caller is told of an error: so nothing is to be done."""
+        from seamless_queue.broker import progress
+
+        with self.store.database.transaction() as connection:
+            for submitted in done:
+                progress.cancel_request(connection, submitted.request_id, why)
+        for request, submitted in zip(requests, done, strict=True):
+            for output in request.outputs:
+                sidecars.remove_future(os.fsdecode(output.path), self.store.id, submitted.request_id)
+        self._wake_queue()
+
     def _withdraw(self, requests: list[NewRequest], done: list[Submitted]) -> None:
         """A busy worker may have been quicker than we: whoever delivered found no .FUTURE to remove."""
         if not any(request.outputs for request in requests):
@@ -176,7 +192,7 @@ class Submitter:
         )
 
     def _check_outputs(self, plan: CommandPlan) -> None:
-        """Links on the way to an output are refused now, not when its job is done."""
+        """Links on the way to an output, and a place that is closed, are refused now, not when its job is done."""
         for output in self._outputs(plan):
             path = os.fsdecode(output.path)
             parent = os.path.dirname(path)
@@ -185,6 +201,8 @@ class Submitter:
                     f"output {os.path.relpath(path, self.directory)} leads through a link, maybe outside of "
                     f"{self.directory}; name a place inside"
                 )
+            if os.path.isdir(parent) and not os.access(parent, os.W_OK | os.X_OK):
+                raise SeamlessError(f"output {os.path.relpath(path, self.directory)}: permission denied in {parent}")
 
     # -- inputs -----------------------------------------------------------------------------
     def _pins(self, plan: CommandPlan, staged: Staged) -> tuple[list[Pin], list[NewDependency]]:

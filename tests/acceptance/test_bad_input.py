@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -223,6 +225,10 @@ class TestAnotherUser:
         assert len(ended.lines) == 1
         assert "x.txt" in ended.err
         assert "ermission denied" in ended.err
+        ended = self.as_nobody(shop, "seamless-run", "--qsubmit", "-c", "echo 1 > x.txt")
+        refused(ended, 1, "output x.txt: permission denied in ")
+        counts = json.loads(self.as_nobody(shop, "seamless-status", "--json").out)["counts"]
+        assert set(counts.values()) == {0}
 
     def test_read_only_store(self, shop: Shop) -> None:
         store = shop.top / "nobody" / "store"
@@ -231,6 +237,39 @@ class TestAnotherUser:
         store.chmod(0o500)
         for words in COMMANDS:
             refused(self.as_nobody(shop, *words, env=environment), 1, "read-only", name=words[0])
+
+
+#: Root without the right to pass over permissions.
+POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all")
+
+
+@pytest.fixture
+def powerless() -> tuple[str, ...]:
+    """What starts a command so that permissions hold for it."""
+    if not ROOT:
+        return ()
+    if subprocess.run((*POWERLESS, "true"), check=False, capture_output=True).returncode:
+        pytest.skip("this root cannot give up its rights")
+    return POWERLESS
+
+
+def test_a_directory_that_cannot_be_written_any_more_stops_nothing_else(shop: Shop, powerless: tuple[str, ...]) -> None:
+    closed = shop.dir / "closed"
+    closed.mkdir()
+    shop.submit("-c", "echo 1 > closed/x.txt")
+    shop.submit("-c", "echo 2 > y.txt")
+    closed.chmod(0o555)
+    try:
+        for attempt in ("the first server", "the next one"):
+            served = shop.call(*powerless, "seamless-queue", "--workers", "1", "--exit-when-idle", "0.2")
+            assert (served.status, "Traceback" in served.err) == (0, False), (attempt, served)
+    finally:
+        closed.chmod(0o755)
+    # Nobody could remove it.
+    (closed / "x.txt.FUTURE").unlink()
+    assert shop.read("y.txt") == "2\n"
+    failed = json.loads(shop.call("seamless-status", "--failed", "--json").out)["failed"]
+    assert ["ermission denied" in one["error"] for one in failed] == [True]
 
 
 def test_no_bash(shop: Shop) -> None:

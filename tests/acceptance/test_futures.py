@@ -312,3 +312,29 @@ def test_umask(shop: Shop, mask: str, mode: int) -> None:
     for name in ("d/x", "y.txt", "y.txt.CHECKSUM"):
         assert (shop.dir / name).stat().st_mode & 0o777 == mode
     assert shop.store.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_cannot_be_promised_is_not_asked_for(shop: Shop) -> None:
+    (shop.dir / "x.txt.FUTURE").mkdir()
+    lines = b"echo 1 > fine.txt\necho 2 > x.txt\n"
+    for ended in (
+        shop.run("--qsubmit", "-c", "echo 2 > x.txt"),
+        shop.run("--qsubmit", "--batch", "-", input=lines),
+    ):
+        assert ended.status == 1
+        assert "x.txt.FUTURE" in ended.err
+        assert len(ended.lines) == 1
+    assert shop.names() == set()
+    (shop.dir / "x.txt.FUTURE").rmdir()
+    counts = json.loads(shop.call("seamless-status", "--json").out)["counts"]
+    assert {word: count for word, count in counts.items() if count} == {"canceled": 3}
+
+
+def test_a_promise_that_cannot_be_removed_stops_nobody(shop: Shop) -> None:
+    shop.submit("-c", "echo 1 > x.txt")
+    os.unlink(shop.dir / "x.txt.FUTURE")
+    (shop.dir / "x.txt.FUTURE").mkdir()
+    shop.submit("-c", "echo 2 > y.txt")
+    shop.work_off()
+    assert (shop.read("x.txt"), shop.read("y.txt")) == ("1\n", "2\n")
+    (shop.dir / "x.txt.FUTURE").rmdir()

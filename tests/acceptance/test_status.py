@@ -151,6 +151,13 @@ def test_failures_until_they_are_made_good(shop: Shop) -> None:
     assert status(shop, "--failed") == "nothing is failed\n"
 
 
+def test_a_failure_that_says_nothing(shop: Shop) -> None:
+    assert shop.run("false").status == 1
+    (failed,) = fields(shop, "--failed")["failed"]
+    assert (failed["exit_code"], failed["last_line"]) == (1, None)
+    assert "exit code 1" in status(shop)
+
+
 def test_names_of_any_kind(shop: Shop) -> None:
     shop.good(b"-c", b"echo 1 > 'caf\xe9 \x1b[2J.txt'")
     text = status(shop, b"caf\xe9 \x1b[2J.txt")
