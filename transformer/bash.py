@@ -11,7 +11,7 @@ from seamless_queue.broker.resources import VISIBLE_DEVICES
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.clerk import Host
-from seamless_queue.errors import printable
+from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.processes import Ended
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
@@ -50,10 +50,14 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
 
 def materialise(store: Store, transformation: Transformation, job: str) -> None:
     """Write the inputs of a command into a directory."""
+    placed: dict[str, str] = {}
     for name, checksum in transformation.directories.items():
         path = f"{job}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        directories.materialise(store, directories.read_index(store, checksum), path)
+        index = directories.read_index(store, checksum)
+        if len(transformation.directories) > 1:
+            index = _not_yet_placed(index, name, placed)
+        directories.materialise(store, index, path)
     for name, checksum in transformation.files.items():
         path = f"{job}/{name}"
         mode = 0o777 if name in transformation.executables else 0o666
@@ -65,6 +69,23 @@ def materialise(store: Store, transformation: Transformation, job: str) -> None:
         except FileExistsError:
             # The file of a directory that is an input as well: it must be executable, or is the same.
             os.chmod(path, mode & ~_umask())
+
+
+def _not_yet_placed(index: directories.Index, name: str, placed: dict[str, str]) -> directories.Index:
+    """A directory without those files that are part of another input as well, inside of it or around it."""
+    prefix = "" if name == os.curdir else f"{name}/"
+    missing = dict(index)
+    for entry, checksum in directories.files(index):
+        there = placed.get(prefix + entry)
+        if there is None:
+            placed[prefix + entry] = checksum
+        elif there == checksum:
+            del missing[entry]
+        else:
+            raise SeamlessError(
+                f"input {prefix}{entry} was changed while it was read; run again when its writer is done"
+            )
+    return missing
 
 
 def _umask() -> int:

@@ -1,0 +1,53 @@
+"""What a command finds in its directory: inputs inside of others, and outputs, which are none."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from .shop import Shop
+
+DIFFERENCES = "Only in d: a.txt\nOnly in d/sub: b.txt\nOnly in d: sub\nOnly in d/sub: tool\n"
+
+
+# -- a directory and a part of it --------------------------------------------------------------------
+@pytest.fixture
+def tree(shop: Shop) -> Shop:
+    """A directory with another one in it."""
+    shop.write("d/a.txt", "a\n")
+    shop.write("d/sub/b.txt", "b\n")
+    shop.write("d/sub/tool", "#!/bin/sh\necho tool\n").chmod(0o755)
+    (shop.dir / "d/sub/empty").mkdir()
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (("diff -rq d d/sub || true",), DIFFERENCES),
+        (("-i", "d", "-i", "d/sub", "-c", "find d -type f | sort"), "d/a.txt\nd/sub/b.txt\nd/sub/tool\n"),
+        (("-i", "d/sub", "-i", "d", "-c", "find d -type f | sort"), "d/a.txt\nd/sub/b.txt\nd/sub/tool\n"),
+        (("-i", "d", "ls", "d/sub"), "b.txt\ntool\n"),
+        (("-i", "d", "-i", ".", "-c", "cat d/a.txt d/sub/b.txt"), "a\nb\n"),
+        (("-i", "d", "-i", "d/sub", "-i", "d/sub/b.txt", "-c", "cat d/sub/b.txt; d/sub/tool"), "b\ntool\n"),
+    ],
+    ids=("diff", "outer first", "inner first", "a word", "all", "three"),
+)
+def test_a_directory_and_a_part_of_it_are_inputs(tree: Shop, words: tuple[str, ...], out: str) -> None:
+    assert tree.good(*words).out.decode() == out
+    tree.submit("--refresh", "-cp", ":out.txt", *words)
+    tree.work_off()
+    assert tree.read("out.txt") == out
+
+
+def test_a_part_that_is_still_to_be_written(tree: Shop) -> None:
+    tree.submit("-c", "echo new > d/sub/new.txt")
+    tree.submit("-i", "d", "-i", "d/sub", "-c", "cat d/sub/new.txt d/a.txt > both.txt")
+    tree.work_off()
+    assert tree.read("both.txt") == "new\na\n"
+
+
+def test_a_job_directory_has_the_part_once(tree: Shop) -> None:
+    tree.good("--dry", "-j", "job", "-i", "d", "-i", "d/sub", "ls d/sub")
+    assert sorted(os.listdir(tree.dir / "job/inputs/d/sub")) == ["b.txt", "tool"]
