@@ -7,11 +7,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 from . import session
-from .celltypes import Content, Pieces, celltype_named, serialize
+from .celltypes import Pieces, celltype_named
 from .celltypes.pieces import parts_of
 from .definition import Definition, Options, PinEntry
 from .environment import Environment
 from .names import Names
+from .pinning import DIRECTORIES, pinned
 from .python.pins import argument_key, globals_key, module_key
 from .python.signature import Keywords, Parameters
 from .transformation import Transformation
@@ -23,8 +24,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LANGUAGES = ("python", "bash")
-#: What a value of these celltypes is for a command or a function: a directory.
-DIRECTORIES = ("folder", "deepfolder")
 #: What can be set on a transformer.
 SETTINGS = (
     *("celltypes", "args", "modules", "globals", "environment", "name"),
@@ -188,9 +187,9 @@ class Transformer(Generic[P, R]):
             if isinstance(value, Transformation):
                 upstream[key] = value
             else:
-                checksum, content = _pinned(key, value, celltype)
-                if content is not None:
-                    contents[checksum] = parts_of(content)
+                checksum, given = pinned(key, value, celltype)
+                for one, content in given.items():
+                    contents[one] = parts_of(content)
                     large = large or isinstance(content, Pieces)
             pins[key] = _entry(celltype, checksum)
         for name, checksum in recipe.modules.items():
@@ -308,32 +307,6 @@ def _globals(values: Mapping[str, Any]) -> bytes:
 
     code = main_module_text(dict(values))
     return plain.dump({"code": code, "language": "python", "type": "interpreted"})
-
-
-def _pinned(key: str, value: Any, celltype: str) -> tuple[str, Content | None]:
-    """The checksum of an argument's buffer, and the buffer unless it is known by checksum only."""
-    from .buffer import Buffer
-    from .checksum import Checksum
-
-    if isinstance(value, Checksum):
-        return value.hex(), None
-    if isinstance(value, Buffer):
-        return value.get_checksum().hex(), value.data
-    if isinstance(value, list | tuple | dict):
-        _refuse_inside(key, value)
-    try:
-        content = serialize(value, celltype)
-    except (TypeError, ValueError) as exc:
-        raise type(exc)(f"argument {key!r}: {exc}") from exc
-    if isinstance(content, bytes):
-        return session.digest().of(content), content
-    return session.digest().of_parts(content.parts), content
-
-
-def _refuse_inside(key: str, value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
-    """A transformation has no value yet, and its text is nobody's wish."""
-    if any(isinstance(part, Transformation) for part in (value.values() if isinstance(value, dict) else value)):
-        raise TypeError(f"argument {key!r} holds a transformation: pass each as an argument of its own (such as *args)")
 
 
 def _entry(celltype: str, checksum: str | None) -> PinEntry:
