@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running, Usage
 from seamless_queue.clerk import Host
-from seamless_queue.errors import BufferError_, SeamlessError, printable
+from seamless_queue.errors import BufferError_, Interrupted, SeamlessError, printable
 from seamless_queue.filesystems import is_disk_full
-from seamless_queue.signals import interruptible
+from seamless_queue.signals import Overdue, interruptible
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
@@ -62,16 +62,10 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     with _in_job(store, running, host):
         try:
             result = _result(store, fields, pins, host, staged)
-        except Exception as exc:
-            if is_disk_full(exc) or isinstance(exc, BufferError_):
-                # What is missing may be made again.
+        except BaseException as exc:
+            if _is_ours(exc, process_id, host):
                 raise
             session.current().errors.put(running.checksum, exc.with_traceback(_users_part(exc)))
-            error = _told(exc)
-        except (KeyboardInterrupt, SystemExit) as exc:
-            if host.streams is None:
-                # Ctrl-C of whoever waits here, not of the code in a worker.
-                raise
             error = _told(exc)
     if os.getpid() != process_id:
         # A copy of this process, because the code has forked and come back twice: the other one goes on.
@@ -99,6 +93,17 @@ def _result(store: Store, fields: dict[str, Any], pins: Pins, host: Host, staged
         raise NoResult("the result is None: return a value (in a block of code, set `result`)")
     with host.lane.lock:
         return stage_result(store, value, fields["__output__"][1], staged)
+
+
+def _is_ours(exc: BaseException, process_id: int, host: Host) -> bool:
+    """Whether this is no failure of the code, although it was raised in it."""
+    if is_disk_full(exc) or isinstance(exc, BufferError_):
+        # What is missing may be made again.
+        return True
+    if isinstance(exc, Interrupted | Overdue):
+        return True
+    # Ctrl-C of whoever waits here, not of the code in a worker; or the end of a process that the code has forked.
+    return host.streams is None and (isinstance(exc, KeyboardInterrupt) or os.getpid() != process_id)
 
 
 def _users_part(exc: BaseException) -> TracebackType | None:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from .script import ended_well, run_script, runs, see_gone, start_script
+from .script import EXECUTORS, WHERE, ended_well, run_script, runs, see_gone, start_script
 from .shop import Shop
 
 DIE = """
@@ -104,6 +104,48 @@ print(str(pid) == gates.said("pid"))
 """
     lines = run_script(shop, text).splitlines()
     assert lines == ["None SystemExit: 5 (line 4 of leave)", "True"]
+
+
+@pytest.mark.parametrize("where", EXECUTORS)
+def test_whatever_is_raised_is_a_failure_like_others(shop: Shop, where: str) -> None:
+    """Also what is no Exception: one attempt, with the traceback, and everybody else goes on."""
+    text = """
+@delayed
+def cancel_itself():
+    import asyncio
+    async def main():
+        task = asyncio.create_task(asyncio.sleep(9))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+    asyncio.run(main())
+
+@delayed
+def leave():
+    import sys
+    sys.exit(3)
+
+@delayed
+def end():
+    raise GeneratorExit("mine")
+
+tfs = [cancel_itself(), leave(), end(), delayed(lambda x: x)(1)]
+for tf in parallel(tfs):
+    print(tf.status, (tf.exception or "").splitlines()[:1])
+for tf in (cancel_itself(), leave()):
+    tf.compute()
+    print(tf.status)
+try:
+    end().run()
+except TransformationError as exc:
+    print("mine" in str(exc))
+"""
+    lines = run_script(shop, WHERE[where] + text).splitlines()
+    failed = "Status: exception"
+    assert lines[0].startswith(f"{failed} ['asyncio.exceptions.CancelledError (line 7 of ")
+    assert lines[1].startswith(f"{failed} ['SystemExit: 3 (line 4 of leave)")
+    assert lines[2].startswith(f"{failed} ['GeneratorExit: mine")
+    assert lines[3:] == ["Status: done []", failed, failed, "True"]
 
 
 def test_nobody_is_left_to_try(shop: Shop) -> None:
