@@ -30,6 +30,8 @@ from .redaction import recorded
 KEPT = 256
 #: For so long a record that was seen in the store is believed to be there.
 SEEN_SECONDS = 30.0
+#: The fields that may hold secrets, whatever they look like.
+OF_USERS = frozenset({"variables", "metavariables"})
 _OURS = frozenset({"seamless", "seamless_queue"})
 
 _records: OrderedDict[Hashable, tuple[str, bytes]] = OrderedDict()
@@ -165,6 +167,15 @@ def _variables(context: Context) -> dict[str, Any]:
     if prefix:
         fields["conda"] = prefix
     return fields
+
+
+def without_variables(content: bytes) -> bytes | None:
+    """A record without values that its user has set: for others to read. None if it is not to be read at all."""
+    try:
+        record = plain.load(content)
+        return plain.dump({name: value for name, value in record.items() if name not in OF_USERS})
+    except (ValueError, AttributeError):
+        return None
 
 
 # -- tools and packages -----------------------------------------------------------------------

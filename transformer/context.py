@@ -58,6 +58,13 @@ def to_remember(metavariables: Mapping[str, str], directories: Sequence[str], co
     return plain.dump(fields).decode() if fields else None
 
 
+def without_metavariables(text: str | None) -> str | None:
+    """What was kept with a request, without values that its user has set: for others to read."""
+    fields = plain.load(text.encode()) if text is not None else {}
+    told = {name: fields[name] for name in (DIRECTORIES, CONDA) if name in fields}
+    return plain.dump(told).decode() if told else None
+
+
 def remembered(text: str | None) -> bytes | None:
     """A context of what was kept, and of this process's environment; encoded, None for nothing."""
     if text is None:

@@ -24,6 +24,8 @@ from seamless_queue.filesystems import unique_name
 from seamless_queue.store import Store
 
 from . import provenance
+from .attemptrecord import without_variables
+from .context import without_metavariables
 from .provenance import Read
 
 
@@ -61,7 +63,8 @@ class Exporter:
         self._with_upstream = with_upstream
         self._seen_jobs: set[int] = set()
         self._wanted: dict[bytes, None] = {}
-        self._environments: set[str] = set()
+        # By its checksum here, the checksum in the archive.
+        self._environments: dict[str, str | None] = {}
         self._jobs = self._left_out = self._missing = 0
 
     def write(self, path: str, job_ids: Iterable[int]) -> Exported:
@@ -105,8 +108,7 @@ class Exporter:
         record["makers"] = [one for one in kept if one != record["result"]]
         self._want(kept)
         self._want(one for one in jobrows.streams(record) if buffers.holds(one))
-        for environment in jobrows.environments(record) - self._environments:
-            self._add_environment(environment, spool)
+        self._add_environments(record, spool)
         _write_row(spool, {"job": record})
         self._jobs += 1
         return self._add_inputs(record["checksum"])
@@ -117,11 +119,22 @@ class Exporter:
         except BufferError_:
             return [record["result"]]
 
-    def _add_environment(self, checksum: str, spool: IO[bytes]) -> None:
-        self._environments.add(checksum)
-        content = jobrows.environment(self._store.database, checksum)
-        if content is not None:
-            _write_row(spool, {"environment": checksum, "content": content.decode()})
+    def _add_environments(self, record: Record, spool: IO[bytes]) -> None:
+        """Add what its attempts found around them, as far as others may know it, under checksums of its own."""
+        for attempt in record["attempts"]:
+            if attempt["environment"]:
+                attempt["environment"] = self._environment(attempt["environment"], spool)
+        for request in record["requests"]:
+            request["metavariables"] = without_metavariables(request["metavariables"])
+
+    def _environment(self, checksum: str, spool: IO[bytes]) -> str | None:
+        if checksum not in self._environments:
+            content = jobrows.environment(self._store.database, checksum)
+            told = None if content is None else without_variables(content)
+            self._environments[checksum] = None if told is None else self._store.digest.of(told)
+            if told is not None:
+                _write_row(spool, {"environment": self._environments[checksum], "content": told.decode()})
+        return self._environments[checksum]
 
     def _add_inputs(self, checksum: str) -> list[int]:
         found, upstream = [], []

@@ -2,20 +2,70 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from zlib import crc32
 
 #: In the place of a value that may be a secret.
 NOT_RECORDED = "(not recorded)"
 #: Parts of names whose values may be secrets.
-_SECRET_NAMES = (
-    *("TOKEN", "SECRET", "PASS", "PWD", "KEY", "CREDENTIAL", "AUTH", "PRIVATE", "COOKIE", "SIGNATURE", "DSN"),
-    *("LICENSE", "WEBHOOK", "CONNECTION_STRING", "SALT"),
+_SECRET_PARTS = (
+    *("TOKEN", "SECRET", "PASS", "PWD", "PSWD", "PASWD", "KEY", "CRED", "AUTH", "PRIVATE", "COOKIE", "SESSION"),
+    *("SIGNATURE", "SIGNING", "DSN", "LICENSE", "LICENCE", "WEBHOOK", "SALT", "BEARER", "JWT", "NETRC"),
+    *("CONNECTION_STRING", "CONNECTIONSTRING", "CONN_STR", "CONNSTR"),
 )
-#: How well-known kinds of secrets begin, whatever the variable is called.
-_SECRET_STARTS = (
-    *("ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "sk-", "sk_", "pk_", "hf_", "xox", "AKIA", "ASIA", "eyJ"),
-    *("-----BEGIN", "Bearer ", "Basic "),
+#: The same, too short to be looked for inside of words.
+_SECRET_WORDS = frozenset(
+    [
+        "PW",
+        "PSW",
+        "PSK",
+        "PIN",
+        "PINS",
+        "PUK",
+        "PAT",
+        "OTP",
+        "TOTP",
+        "MFA",
+        "SAS",
+        "SIG",
+        "SID",
+        "TOK",
+        "CVV",
+        "CVC",
+        "SSN",
+    ]
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+#: The working directory, whatever its name contains.
+_NO_SECRETS = frozenset({"PWD", "OLDPWD"})
+#: How well-known kinds of secrets begin.
+_STARTS = (
+    r"gh[a-z]_|github_pat_|gl[a-z]{1,5}-|npm_|pypi-|dckr_pat_|hf_|sk[-_]|[pr]k_|xox[a-z]|xapp-|SG\.|AIza|ya29\.|hvs\."
+    r"|AKIA|ASIA|eyJ|dop_v1_|shp[a-z]{2}_|glsa_|rubygems_"
+)
+_SAID = (
+    "pass|pwd|secret|token|key|cred|auth|private|cookie|session|signature|bearer|license|(?<![a-z])(?:pw|sig|pin|dsn)"
+)
+#: What looks like a secret anywhere in a value.
+_SECRET_VALUE = re.compile(
+    "|".join(
+        [
+            rf"\A['\"\s]*(?:{_STARTS})",
+            rf"(?<![A-Za-z0-9])(?:{_STARTS})[\w.-]{{8}}",
+            "-----BEGIN",
+            # --password=…, password: …, "token": …; but no list of directories
+            rf"(?i:(?:{_SAID})[\w-]{{0,40}}['\"]?\s{{0,9}}(?:=|:(?!/))\s{{0,9}}\S)",
+            # --password …
+            rf"(?i:(?<!\S)--?[\w-]{{0,40}}(?:{_SAID})[\w-]{{0,40}}\s{{1,9}}[^\s-])",
+            r"(?i:\b(?:bearer|basic|digest|password|passwd|passphrase|authorization)['\"]?\s{1,9}\S)",
+            # -u user:password
+            r"(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:]{1,200}:\S",
+            # https://user:password@host, also with a slash in the password, but not https://host:80/a@b
+            r"://[^\s/]{0,500}@",
+            r"://[^\s/:@]{0,200}:(?!\d*/)[^\s@]{0,500}@",
+        ]
+    )
 )
 #: Of a terminal or a login, not of the computation: they would only make records differ.
 _PASSING = frozenset(
@@ -32,12 +82,17 @@ _BEGINNING_CHARACTERS = 200
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Whether a value may be a secret, by its name or its own look."""
+    """Whether a value may be a secret, by its name or its own look; rather one too many."""
+    return _is_secret_name(name) or _SECRET_VALUE.search(value) is not None
+
+
+def _is_secret_name(name: str) -> bool:
     upper = name.upper()
-    if any(part in upper for part in _SECRET_NAMES) or value.startswith(_SECRET_STARTS):
+    if upper in _NO_SECRETS:
+        return False
+    if any(part in upper for part in _SECRET_PARTS) or upper.rstrip("0123456789_").endswith("PW"):
         return True
-    # https://user:password@host
-    return "://" in value and "@" in value.partition("://")[2].partition("/")[0]
+    return any(word.upper() in _SECRET_WORDS for word in _WORD.findall(name))
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 {"checksum", "result", …, "makers": […], "attempts": […], "requests": [{…, "outputs": […]}]}
 
 Only jobs that are done travel. What belongs to one machine stays behind: sessions, workers, contexts (environments
-of commands, which hold secrets), specifications. Bytes of names are text as the file system has it.
+of commands, which hold secrets), specifications. Archives leave variables in records of surroundings behind as well.
+Bytes of names are text as the file system has it.
 """
 
 from __future__ import annotations

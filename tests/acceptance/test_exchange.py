@@ -103,6 +103,25 @@ def test_secrets_stay_behind(shop: Shop) -> None:
     assert b"open-sesame" not in archive.read_bytes()
 
 
+def test_no_variable_leaves_the_store(shop: Shop) -> None:
+    options = ("--metavar", "THREADS=open-sesame", "--prologue", "true")
+    shop.good(*options, "-c", "echo 1 > x.txt", env={"PLAIN": "open-sesame"})
+    archive = shop.top / "all.tar"
+    care(shop, "export", str(archive))
+    assert b"open-sesame" not in archive.read_bytes()
+    path = elsewhere(shop)
+    care(shop, "import", str(archive))
+    database = Database(str(path / "seamless.db"))
+    [[record]] = database.rows("SELECT content FROM environments JOIN attempts ON environment = environments.checksum")
+    assert b'"tools"' in bytes(record)
+    assert b'"variables"' not in bytes(record)
+    database.close()
+    told = shop.good("--metavar", "THREADS=2", "--refresh", "-c", "echo 1 > x.txt")
+    assert told.status == 0
+    why = shop.call("seamless-why", "x.txt")
+    assert (why.status, "open-sesame" in why.out.decode(), "variables" in why.out.decode()) == (0, False, False)
+
+
 def tampered(archive: Path, how: str) -> None:
     content = archive.read_bytes()
     if how == "cut":

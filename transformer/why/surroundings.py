@@ -55,9 +55,15 @@ def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
         *_packages(_dict(old, "packages"), _dict(new, "packages")),
         *_tools(_dict(old, "tools"), _dict(new, "tools")),
         *_changed("conda", "conda environment", {"": old.get("conda")}, {"": new.get("conda")}),
-        *_metavariables(_dict(old, "metavariables"), _dict(new, "metavariables")),
-        *_variables(_dict(old, "variables"), _dict(new, "variables")),
+        *_of_users(old, new),
     ]
+
+
+def _of_users(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    # Records that came in an archive have none.
+    if "variables" in old and "variables" in new:
+        yield from _metavariables(_dict(old, "metavariables"), _dict(new, "metavariables"))
+        yield from _variables(_dict(old, "variables"), _dict(new, "variables"))
 
 
 def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
