@@ -150,7 +150,7 @@ def test_keys_that_are_no_strings_become_strings_as_in_json() -> None:
     }
     assert is_same(back["10"], array)
     for keys in ({1: array, "b": 2}, {(1, 2): array}, {b"a": array}, {float("nan"): 1, -float("nan"): array}):
-        with pytest.raises(TypeError, match=r"key|'<'"):
+        with pytest.raises(TypeError, match="key"):
             serialize(keys)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
+from . import keys
 from .foreign import is_array, jsonable
 from .mixed import CONTAINER_MAGIC as MAGIC
 from .pieces import Content, gather
@@ -77,7 +78,7 @@ def _scalar(value: Any) -> Node:
 
 def _dict(value: dict[Any, Any], leaves: list[bytes | memoryview]) -> Node:
     # Sorted twice: keys that cannot be compared are refused as in JSON, keys that can are written as strings.
-    named = {_key(key): value[key] for key in sorted(value)}
+    named = {_key(key): value[key] for key in _sorted(value)}
     if len(named) < len(value):
         raise TypeError(f"two keys become the same string: {', '.join(map(repr, value))}")
     children = {name: _described(named[name], leaves) for name in sorted(named)}
@@ -85,6 +86,15 @@ def _dict(value: dict[Any, Any], leaves: list[bytes | memoryview]) -> Node:
     if children:
         form["properties"] = {name: child.form_as_child for name, child in children.items()}
     return Node(form, {name: child.value for name, child in children.items()}, _storage(children.values()))
+
+
+def _sorted(value: dict[Any, Any]) -> list[Any]:
+    try:
+        return sorted(value)
+    except TypeError:
+        if (why := keys.not_sortable(value)) is not None:
+            raise TypeError(why) from None
+        raise
 
 
 def _list(value: Sequence[Any], leaves: list[bytes | memoryview]) -> Node:

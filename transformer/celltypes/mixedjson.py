@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from . import keys
 from .foreign import BinaryInside, jsonable
 from .strictjson import has_nonfinite
 
@@ -32,7 +33,12 @@ def dump(value: object) -> bytes:
         return text
     import json
 
-    return json.dumps(value, indent=2, sort_keys=True, default=jsonable).encode("ascii") + b"\n"
+    try:
+        return json.dumps(value, indent=2, sort_keys=True, default=jsonable).encode("ascii") + b"\n"
+    except TypeError:
+        if (why := keys.not_sortable(value)) is not None:
+            raise TypeError(why) from None
+        raise
 
 
 def load(content: bytes | memoryview) -> Any:

@@ -15,6 +15,7 @@ import orjson
 
 from .. import plain
 from ..checksum import Checksum
+from . import keys
 
 _LEAVES = frozenset({str, int, bool, type(None)})
 _BARE_CHECKSUM = re.compile(rb"[0-9a-fA-F]{64}\n*")
@@ -25,7 +26,12 @@ def write(value: object) -> bytes:
 
     TypeError for other types, keys that are no strings, and integers beyond 64 bits; ValueError for nan and infinity.
     """
-    text = orjson.dumps(value, default=_foreign, option=plain.OPTIONS)
+    try:
+        text = orjson.dumps(value, default=_foreign, option=plain.OPTIONS)
+    except TypeError:
+        if (why := keys.not_strings(value)) is not None:
+            raise TypeError(why) from None
+        raise
     if b"null" in text and has_nonfinite(value):
         raise ValueError("nan and infinity are no JSON numbers: use celltype mixed, or None for a missing value")
     return text
