@@ -66,3 +66,33 @@ class Names(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<{self.__dict__['_what']} {self.__dict__['_values']!r}>"
+
+
+class Modules(Names):
+    """Modules by name. What each is on disk when it is set stays so, whatever becomes of its files."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__("modules", changed, None, None)
+        self.__dict__["_definitions"] = {}
+
+    @property
+    def definitions(self) -> dict[str, Any]:
+        """The definitions of the modules, as of their assignments."""
+        definitions: dict[str, Any] = self.__dict__["_definitions"]
+        return definitions
+
+    def copy(self, changed: Callable[[], None]) -> Modules:
+        """Another one with the same values."""
+        other = Modules(changed)
+        other.__dict__.update(_values=dict(self), _definitions=dict(self.definitions))
+        return other
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        from .python.definitions import definition_of
+
+        self.definitions[name] = definition_of(value, name)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        del self.definitions[name]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from . import session
+from . import plain, session
 from .celltypes import Pieces, celltype_named
 from .celltypes.pieces import parts_of
 from .definition import Definition, Options, PinEntry
 from .environment import Environment
-from .names import Names
+from .names import Modules, Names
 from .pinning import DIRECTORIES, pinned
 from .python.pins import argument_key, globals_key, module_key
 from .python.signature import Keywords, Parameters
@@ -73,7 +73,7 @@ class Transformer(Generic[P, R]):
         accepts, signed = self._parameters.accepts, isinstance(self._parameters, Parameters)
         self.celltypes = Names("celltypes", self._changed, celltype_named, accepts if signed else None)
         self.args = Names("args", self._changed, None, accepts if signed else None)
-        self.modules = Names("modules", self._changed, None, None)
+        self.modules = Modules(self._changed)
         self.globals = Names("globals", self._changed, None, None)
         self._meta: dict[str, Any] = {}
         self._scratch = self._direct_print = self._driver = self._allow_input_fingertip = False
@@ -225,7 +225,7 @@ class Transformer(Generic[P, R]):
             celltypes,
             result,
             {argument_key(name): value for name, value in self.args.items()},
-            {name: _keep(_module(module, name), contents) for name, module in self.modules.items()},
+            {name: _keep(plain.dump(one), contents) for name, one in self.modules.definitions.items()},
             _keep(_globals(self.globals), contents) if self.globals else None,
             contents,
             Options(MappingProxyType(self._meta), self._scratch, self._direct_print, self._local),
@@ -294,15 +294,7 @@ def _keep(content: bytes, contents: dict[str, Sequence[Part]]) -> str:
     return checksum
 
 
-def _module(module: object, name: str) -> bytes:
-    from . import plain
-    from .python.definitions import definition_of
-
-    return plain.dump(definition_of(module, name))
-
-
 def _globals(values: Mapping[str, Any]) -> bytes:
-    from . import plain
     from .python.globals import main_module_text
 
     code = main_module_text(dict(values))

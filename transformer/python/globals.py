@@ -100,8 +100,10 @@ def _transformer(name: str, value: Any) -> Entry:
     lines.append(f"{name} = {maker}({argument})\n")
     lines += [f"{name}.globals[{inner!r}] = {inner}\n" for inner in own]
     for kind in ("celltypes", "args", "modules"):
-        given = sorted(getattr(value, kind, {}).items())
-        lines += [_assignment(name, f"{name}.{kind}[{inner!r}]", _plain(kind, inner, one)) for inner, one in given]
+        given = getattr(value, kind, {})
+        # What a module was when it was declared.
+        given = getattr(given, "definitions", given) if kind == "modules" else given
+        lines += [_assignment(name, f"{name}.{kind}[{key!r}]", _plain(kind, key, given[key])) for key in sorted(given)]
     return Entry(
         "".join(lines), frozenset({name, *([real] if real else ()), *own}).union(*(e.binds for e in own.values()))
     )
