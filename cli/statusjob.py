@@ -12,7 +12,7 @@ from seamless_queue.care.sizes import readable
 from seamless_queue.errors import printable
 
 from .statusjson import FORMAT, path_text, wish_fields
-from .statustext import clean, duration
+from .statustext import TAKEN_BACK, clean, duration
 
 if TYPE_CHECKING:
     from seamless_queue.broker.attempts import Attempt
@@ -78,6 +78,9 @@ def _facts(found: Details, now: float) -> Iterator[tuple[str, str]]:
 def why(found: Details, now: float) -> str:
     """Why it stands where it stands."""
     row = found.row
+    if found.lost:
+        who = f", process {found.runs_on[1]} on {found.runs_on[0]}," if found.runs_on else ""
+        return f"the process that ran it{who} has died; {TAKEN_BACK}"
     if row.word == "running":
         where = f" on {found.runs_on[0]}, process {found.runs_on[1]}" if found.runs_on else ""
         return f"for {duration(now - (row.started or now))}{where}"
@@ -154,6 +157,7 @@ def fields(found: Details, now: float, pins: Pins = ()) -> dict[str, Any]:
         "error": row.error,
         "result": found.result,
         "evicted": found.evicted,
+        "lost": found.lost,
         "host": found.runs_on[0] if found.runs_on else None,
         "pid": found.runs_on[1] if found.runs_on else None,
         "jobs_before": found.before,

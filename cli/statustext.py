@@ -76,8 +76,9 @@ def bar(survey: Survey, width: int = BAR_CHARACTERS) -> str:
     return "".join(BAR_LETTERS.get(word, ".") * length for word, length in shares(survey, width))
 
 
-#: Of a job whose worker is gone.
-LOST = "its worker is gone; waits for a server"
+#: Of a job that ran in a process that is dead.
+TAKEN_BACK = "the next command that runs something, or a server, takes it back"
+LOST = f"its process has died; {TAKEN_BACK}"
 #: States that have a colour.
 COLORED = frozenset({"running", "waiting", "ready", "delivering", "done", "failed", "canceled", "stopping"})
 #: From the left of a bar to its right.

@@ -17,23 +17,8 @@ _SECRET_PARTS = (
 #: The same, too short to be looked for inside of words.
 _SECRET_WORDS = frozenset(
     [
-        "PW",
-        "PSW",
-        "PSK",
-        "PIN",
-        "PINS",
-        "PUK",
-        "PAT",
-        "OTP",
-        "TOTP",
-        "MFA",
-        "SAS",
-        "SIG",
-        "SID",
-        "TOK",
-        "CVV",
-        "CVC",
-        "SSN",
+        *("PW", "PSW", "PSK", "PIN", "PINS", "PUK", "PAT", "OTP", "TOTP", "MFA", "SAS", "SIG", "SID", "TOK"),
+        *("CVV", "CVC", "SSN"),
     ]
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..driver import Database
-from . import finding, history, overview, resources
+from . import finding, history, overview, resources, sessions
 from .attempts import Attempt, attempts_of
 from .overview import Row
 from .states import IS_LIVE, JobState, RequestState, among
@@ -71,6 +71,8 @@ class Details(NamedTuple):
     before: int | None = None
     #: what else keeps it from being begun: a pause, or what it demands of a server
     held: str | None = None
+    #: whether who ran it has died, which nobody has noticed yet
+    lost: bool = False
 
 
 class Edge(NamedTuple):
@@ -107,6 +109,7 @@ def details(database: Database, match: finding.Match) -> Details:
         tuple(database.row(RAN_BY, (row.worker_id,)) or ()) or None if row.worker_id is not None else None,
         _before(database, row),
         resources.waiting_reason(database, row.job_id) if row.word == "ready" and row.job_id is not None else None,
+        row.worker_id is not None and row.word == "running" and sessions.has_died(database, row.worker_id),
     )
 
 

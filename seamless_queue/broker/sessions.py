@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..driver import Database
-from ..owner import ProcessIdentity
+from ..owner import ProcessIdentity, is_alive
 from . import claims, progress
 from .records import NO_STREAMS, Consequences, Streams
 from .states import IS_LIVE, LIVE, among
@@ -46,6 +46,7 @@ ADDRESS = "SELECT address FROM sessions WHERE id = ? AND ended IS NULL"
 DRAIN = "UPDATE sessions SET draining = 1 WHERE ended IS NULL AND kind = 0 AND id IN (SELECT value FROM json_each(?))"
 DRAINING = "SELECT draining FROM sessions WHERE id = ?"
 PAUSE = "UPDATE sessions SET paused = ? WHERE id = ?"
+SESSION_OF = "SELECT session_id FROM workers WHERE id = ?"
 WORKERS = "SELECT id, pid, process_started FROM workers WHERE session_id = ? AND ended IS NULL"
 REQUESTS = f"SELECT id FROM requests WHERE lane = ? AND {among(*LIVE)} AND {IS_LIVE}"
 
@@ -134,6 +135,16 @@ def live_sessions(database: Database, kind: SessionKind | None = None) -> list[L
         for row in database.rows(LIVE_SESSIONS)
     ]
     return [session for session in found if kind is None or session.kind is kind]
+
+
+def has_died(database: Database, worker_id: int) -> bool:
+    """Whether a worker's session is dead: what it ran is taken back by the next that looks."""
+    row = database.row(SESSION_OF, (worker_id,))
+    session = next((one for one in live_sessions(database) if row and one.id == row[0]), None)
+    if session is None:
+        return True
+    alive = is_alive(session.process)
+    return alive is False or (alive is None and session.lease_until <= time.time())
 
 
 def last_queue_start(database: Database) -> float | None:

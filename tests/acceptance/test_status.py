@@ -100,6 +100,20 @@ def test_what_runs_what_waits_and_for_what(shop: Shop) -> None:
     assert fields(shop, "y.txt")["state"] == "done"
 
 
+def test_all_views_agree_about_a_killed_command(shop: Shop) -> None:
+    command = shop.start("seamless-run", *shop.held("gate"), "-c", "echo 1 > x.txt")
+    shop.runs("gate")
+    assert fields(shop, "1")["lost"] is False
+    command.kill()
+    command.wait()
+    told = status(shop, "--running"), status(shop, "1"), shop.call("seamless-why", "1").out.decode()
+    assert all("has died; the next command that runs something, or a server, takes it back" in one for one in told)
+    assert (fields(shop, "1")["lost"], "It waits:" in told[2], "running since" in told[2]) == (True, True, False)
+    shop.good("-c", "echo 2")
+    assert fields(shop, "1")["state"] == "canceled"
+    shop.everyone_gone()
+
+
 def test_a_dead_server_leaves_no_running_jobs_behind(shop: Shop) -> None:
     shop.submit(*shop.held("gate"), "-c", "echo 1 > x.txt")
     server = shop.server("--workers", "1")
@@ -107,7 +121,7 @@ def test_a_dead_server_leaves_no_running_jobs_behind(shop: Shop) -> None:
     server.kill()
     shop.everyone_gone()
     assert [one["lost"] for one in fields(shop, "--running")["running"]] == [True]
-    assert "its worker is gone" in status(shop)
+    assert "its process has died" in status(shop)
     assert fields(shop)["workers"] == []
     shop.let("gate")
     shop.work_off()

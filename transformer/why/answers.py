@@ -132,7 +132,9 @@ def _comparison(
 def _verdict(case: _Case, request: Request) -> tuple[Verdict, Attempt | None]:
     """What became of it, and the execution that decided that."""
     if request.state in LIVE and request.state is not RequestState.DELIVERING:
-        running = case.job is not None and case.job.state is JobState.RUNNING
+        running = (
+            case.job is not None and case.job.state is JobState.RUNNING and not waiting.is_lost(case.store, case.job)
+        )
         return (Verdict.RUNNING if running else Verdict.WAITS), None
     if request.state in _VERDICTS:
         return _VERDICTS[request.state], _own(case, request)

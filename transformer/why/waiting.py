@@ -18,6 +18,7 @@ from .when import moment
 #: So many links of a chain are followed.
 MOST_LINKS = 100
 _SHOWN = 5
+_TAKEN_BACK = "the next command that runs something, or a server, takes it back"
 
 
 def of_request(store: Store, request: Request, job: Job | None) -> list[Reason]:
@@ -47,11 +48,24 @@ def of_new(store: Store, new: NewRequest) -> list[Reason]:
     return reasons + ((_root(store, upstream) or []) if upstream is not None else [])
 
 
+def is_lost(store: Store, job: Job) -> bool:
+    """Whether who ran it has died, which nobody has noticed yet."""
+    if job.state is not JobState.RUNNING or job.worker_id is None:
+        return False
+    return sessions.has_died(store.database, job.worker_id)
+
+
 def of_running(store: Store, request: Request, job: Job | None) -> list[Reason]:
     """Where something runs."""
     if job is None:
         return []
     found = history.worker(store.database, job.worker_id) if job.worker_id is not None else None
+    if is_lost(store, job):
+        who = f", process {found[0]} on {found[1]}," if found is not None else ""
+        text = (
+            f"the process that ran it{who} has died; {_TAKEN_BACK}"
+        )
+        return [Reason("lost", text)]
     where = f", as process {found[0]} on {found[1]}" if found is not None else ""
     return [Reason("running", f"it has been running since {moment(job.started)}{where}")]
 
@@ -93,7 +107,7 @@ def _input(store: Store, request_id: int | None, path: bytes) -> Reason:
 def _state(store: Store, request: Request) -> str:
     job = history.job(store.database, request.job_id) if request.job_id is not None else None
     if request.state is RequestState.QUEUED and job is not None and job.state is JobState.RUNNING:
-        return "running"
+        return "left by a process that has died" if is_lost(store, job) else "running"
     return request.state.name.lower()
 
 
@@ -134,6 +148,6 @@ def _servers(store: Store) -> list[Reason]:
 def _session(store: Store, lane: int) -> str:
     found = next((one for one in sessions.live_sessions(store.database) if one.id == lane), None)
     if found is None or owner.is_alive(found.process) is False:
-        return "it is to be run by a process that has ended; the next command or server takes it back"
+        return f"it is to be run by a process that has died; {_TAKEN_BACK}"
     kind = "a seamless-run" if found.kind is SessionKind.INLINE else "a Python process"
     return f"it is to be run by {kind}, process {found.process.pid} on {found.process.host}, which has not begun it"
