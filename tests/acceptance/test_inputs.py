@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from .shop import Shop
+from .shop import COUNTED, Shop
 
 DIFFERENCES = "Only in d: a.txt\nOnly in d/sub: b.txt\nOnly in d: sub\nOnly in d/sub: tool\n"
 
@@ -51,3 +51,34 @@ def test_a_part_that_is_still_to_be_written(tree: Shop) -> None:
 def test_a_job_directory_has_the_part_once(tree: Shop) -> None:
     tree.good("--dry", "-j", "job", "-i", "d", "-i", "d/sub", "ls d/sub")
     assert sorted(os.listdir(tree.dir / "job/inputs/d/sub")) == ["b.txt", "tool"]
+
+
+# -- outputs that are there from the last time -----------------------------------------------------
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-cp", "out", "-c", "mkdir out; echo 1 > out/x.txt; true"),
+        ("-cp", "o.txt", "cp", "in.txt", "o.txt"),
+        ("-cp", "o.txt", "-c", "sort -o o.txt in.txt"),
+    ],
+    ids=("mkdir", "cp", "sort"),
+)
+def test_the_second_time_is_a_hit(shop: Shop, words: tuple[str, ...]) -> None:
+    shop.write("in.txt", "2\n1\n")
+    for _ in range(3):
+        shop.good(*COUNTED, *words)
+    assert shop.executions == 1
+    # Nor do queued ones wait for each other.
+    for _ in range(3):
+        shop.submit("--prologue", "true", *COUNTED, *words)
+    assert shop.rows("SELECT count(*) FROM dependencies") == [(0,)]
+    shop.work_off()
+    assert shop.executions == 2
+
+
+def test_an_output_that_is_named_as_an_input_is_read(shop: Shop) -> None:
+    shop.write("x.txt", "1\n")
+    for _ in range(2):
+        shop.submit("-i", "x.txt", "-cp", "x.txt", "sed", "-i", "p", "x.txt")
+    shop.work_off()
+    assert shop.read("x.txt") == "1\n" * 4

@@ -331,6 +331,47 @@ def test_missing_inputs(here: Path, options: dict[str, tuple[str, ...]], name: s
 
 def test_folders_of_captures(here: Path) -> None:
     assert plan(here, "x", captures=("s1/r", "data/new/r", "no/r", "r")).directories == ("s1", "data")
+    # What is captured is made by the command, the first time and every time.
+    assert plan(here, "mkdir data; x > data/r", captures=("data",)).directories == ()
+    (here / "data/new").mkdir()
+    assert plan(here, "mkdir data/new; x > data/new/r", captures=("data/new",)).directories == ("data",)
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "code", "inputs"),
+    [
+        # What lies there from the last time is not read, and what is not there yet breaks no rule.
+        (["cp", "a.txt", "b.txt"], {"captures": ("b.txt",)}, "cp a.txt b.txt", "a.txt"),
+        ("cp a.txt b.txt", {"captures": ("b.txt",)}, "cp a.txt b.txt", "a.txt"),
+        ("cp a.txt new.txt", {"captures": ("new.txt",)}, "cp a.txt new.txt", "a.txt"),
+        ("cp a.txt ./b.txt", {"captures": ("b.txt:c.txt",)}, "cp a.txt b.txt", "a.txt"),
+        ("sort -o later.csv a.txt", {"captures": ("later.csv",)}, "sort -o later.csv a.txt", "a.txt"),
+        ("mkdir data/ && ls", {"captures": ("data",)}, "mkdir data/ && ls", ""),
+        ("cp a.txt data/x", {"captures": ("data",)}, "cp a.txt data/x", "a.txt"),
+        ("[ -d data ] || mkdir data", {"captures": ("data",)}, "[ -d data ] || mkdir data", ""),
+        ("touch noext", {"captures": ("noext",)}, "touch noext", ""),
+        ("cp a.txt b.txt", {"captures": ("b.txt",), "mapping": Mapping.EXTENSION}, "cp file1.txt b.txt", "file1.txt"),
+        # What is named, or read for certain, is an input all the same.
+        ("cp a.txt b.txt", {"captures": ("b.txt",), "inputs": ("b.txt",)}, "cp a.txt b.txt", "a.txt b.txt"),
+        ("cp a.txt data/x", {"captures": ("data",), "inputs": ("data",)}, "cp a.txt data/x", "a.txt data/x data"),
+        ("sort -o b.txt < b.txt", {"captures": ("b.txt",)}, "sort -o b.txt < b.txt", "b.txt"),
+        ("date >> b.txt", {"captures": ("b.txt",)}, "date >> b.txt", "b.txt"),
+        # Of NAME:LOCAL the command knows only NAME; :LOCAL it does not know; a directory above is another thing.
+        ("cp b.txt c.txt", {"captures": ("c.txt:b.txt",)}, "cp b.txt c.txt", "b.txt"),
+        ("cat b.txt", {"captures": (":b.txt",)}, "cat b.txt", "b.txt"),
+        ("ls data", {"captures": ("data/y",)}, "ls data", "data"),
+    ],
+)
+def test_outputs_are_no_inputs(
+    here: Path, command: str | list[str], options: dict[str, object], code: str, inputs: str
+) -> None:
+    found = plan(here, command, **{"guess_no_extension": "data/x" not in command, **options})
+    assert (found.code, names(found)) == (code, inputs)
+
+
+def test_an_output_that_a_list_names_is_an_input(here: Path) -> None:
+    write(here / "in.lst", "b.txt\n")
+    assert names(plan(here, "cp a.txt b.txt", captures=("b.txt",), input_lists=("in.lst",))) == "a.txt b.txt"
 
 
 def test_prologues(here: Path) -> None:

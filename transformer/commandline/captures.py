@@ -28,9 +28,25 @@ class Captures:
         """Capture the target of a redirection and return its name inside the job."""
         name = inside_name(text, "redirection target")
         # -cp a:b has already said where a goes, and everything inside of it.
-        if not any(name == known or name.startswith(known + "/") for known in self._targets):
+        if not self.holds(name):
             self._add(name, name)
         return name
+
+    def holds(self, name: str) -> bool:
+        """Whether a name inside the job is captured, or lies in a directory that is."""
+        return any(name == known or name.startswith(known + "/") for known in self._targets)
+
+    def existing_folders(self, names: Iterable[str], directory: str, files: Files) -> tuple[str, ...]:
+        """Return, for each name, the deepest of its folders that exists locally and is not captured itself."""
+        folders: dict[str, None] = {}
+        for name in names:
+            folder = parent(name)
+            # The command makes what is captured: that it lies there from an earlier run must not change anything.
+            while folder and (self.holds(folder) or files.kind(f"{directory}/{folder}") is not Kind.DIRECTORY):
+                folder = parent(folder)
+            if folder:
+                folders[folder] = None
+        return tuple(folders)
 
     def check(self) -> None:
         """Refuse a file that would be taken for the standard output."""
@@ -69,15 +85,3 @@ class Captures:
     def _check_free(self, target: str) -> None:
         if target == self.stdout_target or target in self._targets.values():
             raise CaptureError(f"two captures would be written to {target!r}: rename one with -cp NAME:LOCAL")
-
-
-def existing_folders(names: Iterable[str], directory: str, files: Files) -> tuple[str, ...]:
-    """Return, for each name, the deepest of its folders that exists locally."""
-    folders: dict[str, None] = {}
-    for name in names:
-        folder = parent(name)
-        while folder and files.kind(f"{directory}/{folder}") is not Kind.DIRECTORY:
-            folder = parent(folder)
-        if folder:
-            folders[folder] = None
-    return tuple(folders)

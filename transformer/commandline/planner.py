@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
-from .captures import Captures, existing_folders
+from .captures import Captures
 from .edits import Edit, edited
 from .errors import ArgumentError, CaptureError, UsageError, primary_error
 from .model import CommandPlan, Files, Kind, PlanOptions, SyntaxCheck
 from .naming import Inputs
-from .paths import absolute, parent
+from .paths import absolute, parent, relative
 from .quoting import PLAIN_TEXT, RESERVED, quote, quote_command, static_text
 from .variables import read_metavariables, read_variables
 from .words import WordTyper
@@ -56,7 +56,7 @@ def plan_text(text: str, options: PlanOptions, files: Files, *, check: SyntaxChe
 class _Planner:
     """One plan in the making: the parts of an answer that words, redirections and options add to."""
 
-    __slots__ = ("_captures", "_files", "_inputs", "_options", "_outputs", "_warnings")
+    __slots__ = ("_captures", "_files", "_inputs", "_named", "_options", "_outputs", "_warnings")
 
     def __init__(self, options: PlanOptions, files: Files) -> None:
         directory = normpath(options.directory)
@@ -64,15 +64,16 @@ class _Planner:
         self._files = files
         self._inputs = Inputs(self._options)
         self._captures = Captures(options.captures)
+        self._named = [(value, absolute(directory, value), "-i") for value in options.inputs]
+        for value in options.input_lists:
+            self._named += self._listed(value)
         self._outputs: list[str] = []
         self._warnings: list[str] = []
 
     def plan(self, command: str) -> CommandPlan:
         options = self._options
-        for value in options.inputs:
-            self._named_input(value, absolute(options.directory, value), "-i")
-        for value in options.input_lists:
-            self._input_list(value)
+        for value, path, option in self._named:
+            self._named_input(value, path, option)
         self._captures.check()
         captures = self._captures.all()
         variables = read_variables(options.variables, "--var") if options.variables else {}
@@ -84,7 +85,7 @@ class _Planner:
             read_metavariables(options.metavariables, variables) if options.metavariables else {},
             captures,
             self._captures.stdout_target,
-            existing_folders(names, options.directory, self._files) if names else (),
+            self._captures.existing_folders(names, options.directory, self._files) if names else (),
             tuple(self._warnings),
         )
 
@@ -123,7 +124,7 @@ class _Planner:
             return text
         if parsed.empty:
             raise UsageError(EMPTY)
-        typer = WordTyper(self._options, self._files, self._inputs, parsed.functions)
+        typer = WordTyper(self._options, self._files, self._inputs, self._captured, parsed.functions)
         code = shell.typed_text(text, parsed, self._options.primary, typer)
         self._warnings += typer.warnings
         for target in parsed.stdout:
@@ -134,10 +135,19 @@ class _Planner:
     def _type(self, words: Sequence[str]) -> list[str | None]:
         if self._options.primary != 1:
             raise primary_error(self._options.primary, 1)
-        typer = WordTyper(self._options, self._files, self._inputs)
+        typer = WordTyper(self._options, self._files, self._inputs, self._captured)
         typed = typer.literal(words)
         self._warnings += typer.warnings
         return typed
+
+    def _captured(self, path: str) -> str | None:
+        """The name inside the job of what -cp names and -i does not."""
+        if not self._options.captures:
+            return None
+        name = relative(self._options.directory, path)
+        if name is None or not self._captures.holds(name):
+            return None
+        return None if any(relative(named, path) is not None for _, named, _ in self._named) else name
 
     def _capture(self, redirect: "Redirect") -> None:
         raw = redirect.target.raw
@@ -161,14 +171,12 @@ class _Planner:
         if kind is Kind.FILE or kind is Kind.FUTURE:
             self._inputs.add_as(name, path, kind)
 
-    def _input_list(self, value: str) -> None:
+    def _listed(self, value: str) -> list[tuple[str, str, str]]:
         path = absolute(self._options.directory, value)
         if self._files.kind(path) is not Kind.FILE:
             raise ArgumentError(f"the list of inputs {value!r} (-I) is not a file: correct its name")
-        for line in self._files.read_lines(path):
-            name = line.strip()
-            if name:
-                self._named_input(name, absolute(parent(path), name), f"-I {value}")
+        names = filter(None, map(str.strip, self._files.read_lines(path)))
+        return [(name, absolute(parent(path), name), f"-I {value}") for name in names]
 
     def _named_input(self, value: str, path: str, option: str) -> None:
         kind = self._files.kind(path) if value else None

@@ -65,14 +65,14 @@ def _command_items(command: SimpleCommand) -> list[_Item]:
 
 
 def _test_items(command: SimpleCommand) -> list[_Item]:
-    return [item for word in command.words for item in _operand(word)]
+    return [item for word in command.words for item in _operand(word, Role.OPERAND)]
 
 
 def _source_items(parsed: ShellText) -> list[_Item]:
     sources = [redirect.target for redirect in parsed.redirects if redirect.operator == "<"]
-    return [item for word in sources for item in _operand(word)]
+    return [item for word in sources for item in _operand(word, Role.SOURCE)]
 
 
-def _operand(word: Word) -> list[_Item]:
+def _operand(word: Word, role: Role) -> list[_Item]:
     text = static_text(word.raw)
-    return [] if text is None else [(word.start, word.end, text, 0, Role.OPERAND)]
+    return [] if text is None else [(word.start, word.end, text, 0, role)]

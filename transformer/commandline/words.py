@@ -1,10 +1,10 @@
 """What the words of the primary pipeline are: commands, inputs or values.
 
 command word ──▶ system tool (left alone) │ executable input (./name)
-later word   ──▶ number, text             │ file or directory input (name)   rules 1, 2, 3
+later word   ──▶ number, text, output     │ file or directory input (name)   rules 1, 2, 3
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 
 from .errors import ArgumentError
@@ -34,8 +34,10 @@ class Role(Enum):
     ARGUMENT = "argument"
     #: An argument only a shell can expand, given by its raw text.
     DYNAMIC = "dynamic"
-    #: May name a file and may as well not: an operand of a test, the source of a redirection.
+    #: An operand of a test: may name a file and may as well not.
     OPERAND = "operand"
+    #: The source of a redirection: the same, but read for certain.
+    SOURCE = "source"
     #: Never a file.
     VALUE = "value"
 
@@ -70,15 +72,26 @@ def _mark_program(words: Sequence[str], found: list[Role]) -> None:
 
 
 class WordTyper:
-    """Types words one by one, collecting inputs and warnings on the way."""
+    """Types words one by one, collecting inputs and warnings on the way.
 
-    __slots__ = ("_directory", "_files", "_functions", "_inputs", "_options", "warnings")
+    `output` tells for a path under which name the command writes it, None if it is no output.
+    """
 
-    def __init__(self, options: PlanOptions, files: Files, inputs: Inputs, functions: Collection[str] = ()) -> None:
+    __slots__ = ("_directory", "_files", "_functions", "_inputs", "_options", "_output", "warnings")
+
+    def __init__(
+        self,
+        options: PlanOptions,
+        files: Files,
+        inputs: Inputs,
+        output: Callable[[str], str | None],
+        functions: Collection[str] = (),
+    ) -> None:
         self._options = options
         self._directory = options.directory
         self._files = files
         self._inputs = inputs
+        self._output = output
         self._functions = functions
         self.warnings: list[str] = []
 
@@ -93,17 +106,19 @@ class WordTyper:
             return self._argument(word, number)
         if role is Role.COMMAND:
             return self._command(word, number)
-        if role is Role.OPERAND:
-            return self._existing(word)
+        if role is Role.OPERAND or role is Role.SOURCE:
+            return self._existing(word, role)
         if role is Role.DYNAMIC:
             # Never the name of a file as it stands, but its extension promises one all the same.
             self._check_extension(word, number)
         return word
 
-    def _existing(self, word: str) -> str:
+    def _existing(self, word: str, role: Role) -> str:
         if not word or word.startswith("/dev/"):
             return word
         path = absolute(self._directory, word)
+        if role is Role.OPERAND and (output := self._output(path)) is not None:
+            return _written(word, output)
         kind = self._kind(path)
         if kind is None or path == "/":
             return word
@@ -135,6 +150,10 @@ class WordTyper:
         if not word or word == "/" or _is_number(word):
             return word
         path = absolute(self._directory, word)
+        output = self._output(path)
+        if output is not None:
+            # What lies there is the result of an earlier run: not to be read, nor to make a new identity.
+            return _written(word, output)
         kind = self._kind(path)
         if kind is None:
             self._check_extension(word, number)
@@ -203,7 +222,7 @@ def _is_number(word: str) -> bool:
 
 
 def _written(word: str, name: str) -> str:
-    """Return the text that stands for an input in the command."""
+    """Return the text that stands for an input or an output in the command."""
     if word == name:
         return word
     # `./-x.txt` is written that way for a reason: bare, the name would be an option.
