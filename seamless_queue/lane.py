@@ -103,6 +103,8 @@ class Lane:
         self.lock = lock
         self.clerk = Clerk(store, worker_id, functions, session_id=session_id)
         self.executing: dict[int, Running] = {}
+        #: whether `run_here` takes jobs of which a worker has died: not inside of another, whose worker would die too
+        self.runs_deadly = True
         #: told of every attempt that was made here, once it is published: for a worker, whose parent waits for news
         self.on_published: Callable[[Running, Finished, Consequences], None] | None = None
         #: told of every wish that is taken back here
@@ -213,7 +215,8 @@ class Lane:
     def is_left_to_us(self, ticket: Ticket) -> bool:
         """Whether nobody runs a ticket's job, so that it can be run here."""
         with self.lock:
-            return bool(ticket.job_id and claims.is_ready(self.store.database, self.number, ticket.job_id))
+            job_id, deadly = ticket.job_id, self.runs_deadly
+            return bool(job_id and claims.is_ready(self.store.database, self.number, job_id, deadly=deadly))
 
     def look(self, tickets: Iterable[Ticket] | None = None) -> list[Ticket]:
         """Ask the database what has become of these, or all; those that have ended."""
@@ -298,7 +301,8 @@ class Lane:
                 return None
             self.give_back_unpublished()
             with self.store.database.transaction() as connection:
-                if not claims.claim_this(connection, self.worker_id, self.number, ticket.job_id):
+                job_id, deadly = ticket.job_id, self.runs_deadly
+                if not claims.claim_this(connection, self.worker_id, self.number, job_id, deadly=deadly):
                     self._strangers.add(ticket.request_id)
                     return None
                 running = claims.begin(connection, self.worker_id, ticket.job_id)

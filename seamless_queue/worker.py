@@ -80,6 +80,7 @@ class Worker:
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions, self.parent.tell_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
+        self.lane.runs_deadly = False
         self.lane.on_published = self.parent.tell_published
         self.lane.on_withdrawn = lambda ticket: self.parent.tell_withdrawn(ticket.job_id)
         self.watch = self
@@ -365,6 +366,11 @@ class Worker:
         finally:
             self.current_since += time.monotonic() - began
             self._recomputing_since = None
+
+    def begin_afresh(self) -> None:
+        """Leave before the current job's code has begun; another worker takes this one's place."""
+        with self.lock:
+            leave_amid(self, Outcome.RELEASED, "begun afresh")
 
     def announce(self) -> None:
         """There are jobs to be claimed by others."""

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from .kept import Kept
 from .python.namespace import Runnable, prepare
 from .python.text import FILE_PREFIX
 from .results import stage_result
-from .surroundings import take_on
+from .surroundings import in_worker
 
 #: So many functions stay compiled.
 PREPARED = 256
@@ -56,12 +57,9 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     """Call the function of an identity with its pins. Whatever goes wrong in it is the job's failure."""
     before, error, result, process_id = _usage(), None, None, os.getpid()
     pins = Pins({}, {})
-    if running.context is not None:
-        with host.lane.lock:
-            take_on(store, running)
     with _in_job(store, running, host):
         try:
-            result = _result(store, fields, pins, host, staged)
+            result = _result(store, fields, running, pins, host, staged)
         except BaseException as exc:
             if _is_ours(exc, process_id, host):
                 raise
@@ -83,12 +81,19 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     return done._replace(marks=marks)
 
 
-def _result(store: Store, fields: dict[str, Any], pins: Pins, host: Host, staged: Staged) -> Kept:
+def _result(
+    store: Store, fields: dict[str, Any], running: Running, pins: Pins, host: Host, staged: Staged
+) -> Kept:
     with host.lane.lock:
         runnable = _runnable(store, fields["code"][2])
         _fill(pins, store, fields)
     with interruptible():
-        value = runnable.run(pins.values, pins.modules)
+        if host.streams is None:
+            # The user's own process, in which nothing is to be put back.
+            value = runnable.run(pins.values, pins.modules)
+        else:
+            call = partial(runnable.run, pins.values, pins.modules)
+            value = in_worker(store, running, host, call, trusted=not pins.modules)
     if value is None:
         raise NoResult("the result is None: return a value (in a block of code, set `result`)")
     with host.lane.lock:

@@ -32,11 +32,12 @@ STEAL = f"""UPDATE jobs SET worker_id = ? WHERE id IN (SELECT id FROM jobs WHERE
     AND worker_id <> ? AND lane = ? AND {among(JobState.READY)} AND resources IS NULL
     ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
 # Whoever waits for a job runs it itself, also if another worker of the lane has reserved it and not begun.
-CLAIM_THIS = f"UPDATE jobs SET worker_id = ? WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
+CLAIM_THIS = f"""UPDATE jobs SET worker_id = ?
+    WHERE id = ? AND lane = ? AND {among(JobState.READY)} AND (deaths <= 0 OR ?)"""
 READY_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE lane = ? AND {_FREE} LIMIT ?)"
 # A few of maybe very many: by their numbers, not by the index of all that are free.
 FREE_AMONG = f"SELECT id FROM jobs NOT INDEXED WHERE id IN (SELECT value FROM json_each(?)) AND lane = ? AND {_FREE}"
-IS_READY = f"SELECT 1 FROM jobs WHERE id = ? AND lane = ? AND {among(JobState.READY)}"
+IS_READY = f"SELECT 1 FROM jobs WHERE id = ? AND lane = ? AND {among(JobState.READY)} AND (deaths <= 0 OR ?)"
 ANY_RESERVED = f"""SELECT 1 FROM jobs WHERE worker_id IS NOT NULL AND lane = ? AND {among(JobState.READY)} LIMIT 1"""
 _begin = move(JobState.READY, JobState.RUNNING)
 BEGIN = f"""UPDATE jobs SET {_begin.set}, fence = fence + 1, started = ?
@@ -104,9 +105,12 @@ def claim(connection: Any, worker_id: int, lane: int, want: int) -> list[int]:
     return [row[0] for row in connection.execute(STEAL, (worker_id, worker_id, lane)).fetchall()]
 
 
-def claim_this(connection: Any, worker_id: int, lane: int, job_id: int) -> bool:
-    """Reserve one job, for whom waits for it; False if it is not there to be begun."""
-    return bool(connection.execute(CLAIM_THIS, (worker_id, job_id, lane)).rowcount)
+def claim_this(connection: Any, worker_id: int, lane: int, job_id: int, *, deadly: bool = True) -> bool:
+    """Reserve one job, for whom waits for it; False if it is not there to be begun.
+
+    Unless `deadly`, False as well if a worker has died of it.
+    """
+    return bool(connection.execute(CLAIM_THIS, (worker_id, job_id, lane, deadly)).rowcount)
 
 
 def ready_count(database: Database, lane: int, at_most: int) -> int:
@@ -119,9 +123,9 @@ def free_among(database: Database, lane: int, job_ids: list[int]) -> list[int]:
     return [row[0] for row in database.rows(FREE_AMONG, (str(job_ids), lane))] if job_ids else []
 
 
-def is_ready(database: Database, lane: int, job_id: int) -> bool:
+def is_ready(database: Database, lane: int, job_id: int, *, deadly: bool = True) -> bool:
     """Whether `claim_this` would get the job: whatever it demands, and whoever has only reserved it."""
-    return database.row(IS_READY, (job_id, lane)) is not None
+    return database.row(IS_READY, (job_id, lane, deadly)) is not None
 
 
 def any_reserved(database: Database, lane: int) -> bool:

@@ -106,6 +106,30 @@ print(str(pid) == gates.said("pid"))
     assert lines == ["None SystemExit: 5 (line 4 of leave)", "True"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_nested_one_that_kills_its_worker_takes_its_caller_down_once(shop: Shop, workers: int) -> None:
+    """The second time another worker runs it: the code that asked for it sees it fail, and goes on."""
+    text = f"spawn({workers})" + """
+@delayed
+def leaf(i):
+    import os
+    if i == 1:
+        os._exit(9)
+    return i
+
+@delayed
+def mid():
+    from seamless.transformer import parallel
+    tfs = [leaf(i) for i in range(3)]
+    return [tf.exception if tf.exception else tf.value for tf in parallel(tfs)]
+
+mid.globals.leaf = leaf
+print(mid().run())
+"""
+    why = "its worker died 3 times, last: worker exit code 9"
+    assert run_script(shop, text).splitlines() == [str([0, why, 2])]
+
+
 @pytest.mark.parametrize("where", EXECUTORS)
 def test_whatever_is_raised_is_a_failure_like_others(shop: Shop, where: str) -> None:
     """Also what is no Exception: one attempt, with the traceback, and everybody else goes on."""
@@ -143,9 +167,9 @@ except TransformationError as exc:
     lines = run_script(shop, WHERE[where] + text).splitlines()
     failed = "Status: exception"
     assert lines[0].startswith(f"{failed} ['asyncio.exceptions.CancelledError (line 7 of ")
-    assert lines[1].startswith(f"{failed} ['SystemExit: 3 (line 4 of leave)")
+    assert lines[1].startswith(f"{failed} ['SystemExit: 3 (line 3 of leave)")
     assert lines[2].startswith(f"{failed} ['GeneratorExit: mine")
-    assert lines[3:] == ["Status: done []", failed, failed, "True"]
+    assert lines[3:] == ["Status: OK []", failed, failed, "True"]
 
 
 def test_nobody_is_left_to_try(shop: Shop) -> None:
