@@ -49,6 +49,8 @@ class Options(NamedTuple):
     scratch: bool = False
     direct_print: bool = False
     local: bool | None = None
+    #: names that are modules where the function was defined, and what these are called; for messages
+    modules: Mapping[str, str] = MappingProxyType({})
 
 
 def description(definition: Definition, results: Mapping[str, str | None]) -> dict[str, Any]:

@@ -136,6 +136,8 @@ class Node:
         self, result: str | None, error: str | None, exception: BaseException | None, canceled: bool, was_known: bool
     ) -> None:
         """It has ended; called once, by the scheduler."""
+        if error is not None and self._options.modules:
+            error = self._with_modules(error, exception)
         self._result, self._error, self._exception, self.was_known = result, error, exception, was_known
         self.phase = Phase.DONE if result is not None else Phase.CANCELED if canceled else Phase.FAILED
         if self.phase is not Phase.FAILED:
@@ -146,6 +148,14 @@ class Node:
             # It may be tried again, with what has been stored by then.
             self._contents = {}
         self._buffer, self.ticket = b"", None
+
+    def _with_modules(self, error: str, exception: BaseException | None) -> str:
+        """What to do about a name depends on what it is where the function was defined."""
+        from .python.remedies import with_modules
+
+        if isinstance(exception, NameError):
+            exception.args = (with_modules(str(exception), self._options.modules),)
+        return with_modules(error, self._options.modules)
 
     def put_back(self) -> list[Node]:
         """Nobody brings it to an end any more: as if nobody had asked for it; what waits for it, to follow."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 from . import plain, session
@@ -74,7 +74,7 @@ class Transformer(Generic[P, R]):
         self.celltypes = Names("celltypes", self._changed, celltype_named, accepts if signed else None)
         self.args = Names("args", self._changed, None, accepts if signed else None)
         self.modules = Modules(self._changed)
-        self.globals = Names("globals", self._changed, None, None)
+        self.globals = Names("globals", self._changed, _no_module, None)
         self._meta: dict[str, Any] = {}
         self._scratch = self._direct_print = self._driver = self._allow_input_fingertip = False
         self._local: bool | None = None
@@ -90,6 +90,16 @@ class Transformer(Generic[P, R]):
         self.__wrapped__ = function
         for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
             setattr(self, attribute, getattr(function, attribute, None))
+
+    def _modules_around(self) -> dict[str, str]:
+        """The names in the code that are modules where it was written."""
+        function = getattr(self, "__wrapped__", None)
+        if function is None:
+            return {}
+        from .python.remedies import modules_named
+        from .python.unwrapping import plain_function
+
+        return modules_named(plain_function(function))
 
     def _check_text(self) -> None:
         if self._language == "python":
@@ -228,7 +238,9 @@ class Transformer(Generic[P, R]):
             {name: _keep(plain.dump(one), contents) for name, one in self.modules.definitions.items()},
             _keep(_globals(self.globals), contents) if self.globals else None,
             contents,
-            Options(MappingProxyType(self._meta), self._scratch, self._direct_print, self._local),
+            Options(
+                MappingProxyType(self._meta), self._scratch, self._direct_print, self._local, self._modules_around()
+            ),
         )
 
 
@@ -292,6 +304,15 @@ def _keep(content: bytes, contents: dict[str, Sequence[Part]]) -> str:
     checksum = session.digest().of(content)
     contents[checksum] = (content,)
     return checksum
+
+
+def _no_module(value: Any) -> Any:
+    if isinstance(value, ModuleType):
+        raise TypeError(
+            f"module {value.__name__} cannot be a global: import it inside the function; a module of your own may be"
+            " declared with .modules"
+        )
+    return value
 
 
 def _globals(values: Mapping[str, Any]) -> bytes:

@@ -76,7 +76,7 @@ def _bound(name: str, real: str | None, text: str) -> Entry:
 
 def _assignment(name: str, target: str, value: object) -> str:
     if isinstance(value, ModuleType):
-        raise NotAConstant(f"the global {name} is a module: import it inside the function, or declare it with .modules")
+        raise NotAConstant(f"the global {name} is a module: import it inside the function")
     try:
         return f"{target} = {literal(value)}\n"
     except NotAConstant as exc:

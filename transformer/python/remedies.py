@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Mapping
+from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from .bundles import DIRECTORY
@@ -23,10 +24,39 @@ def explain(error: BaseException, namespace: dict[str, Any]) -> None:
 def _explain_name(error: NameError) -> None:
     name = getattr(error, "name", None)
     if name:
-        error.args = (
-            f"name {name!r} is not defined in the transformation: import it inside the function, pass it as an"
-            f" argument, or declare it with .globals.{name} or .modules.{name}",
+        error.args = (_undefined(name),)
+
+
+def _undefined(name: str) -> str:
+    return (
+        f"name {name!r} is not defined in the transformation: import it inside the function if it is a module,"
+        f" else pass it as an argument, or declare it with .globals.{name}"
+    )
+
+
+# -- where the module of the function is there ------------------------------------------------
+def modules_named(function: FunctionType) -> dict[str, str]:
+    """The names in the code of a function that are modules where it was defined, and what these are called."""
+    found: dict[str, str] = {}
+    waiting = [function.__code__]
+    while waiting:
+        code = waiting.pop()
+        waiting.extend(const for const in code.co_consts if isinstance(const, CodeType))
+        values = ((name, function.__globals__.get(name)) for name in code.co_names)
+        found.update((name, value.__name__) for name, value in values if isinstance(value, ModuleType))
+    return found
+
+
+def with_modules(text: str, modules: Mapping[str, str]) -> str:
+    """The text of an error, with what to do about names that are known to be modules."""
+    for name, real in modules.items():
+        statement = f"import {real}" if name == real else f"import {real} as {name}"
+        text = text.replace(
+            _undefined(name),
+            f"name {name!r} is not defined in the transformation: write `{statement}` inside the function"
+            f" (a module of your own may be declared with .modules.{name})",
         )
+    return text
 
 
 def _explain_file(error: OSError) -> None:
