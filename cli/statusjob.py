@@ -44,7 +44,7 @@ def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
     for title, value in _facts(found, now):
         yield f"  {title:<12}{value}"
     coming = {os.fsdecode(one.pin) for one in found.inputs}
-    made_elsewhere = [f"{clean(name)} {checksum[:16]}" for name, checksum in pins if name not in coming]
+    made_elsewhere = [f"{clean(os.fsencode(name))} {checksum[:16]}" for name, checksum in pins if name not in coming]
     is_over = found.row.finished is not None
     yield from _listed("input", [*(_source(one, is_over) for one in found.inputs), *made_elsewhere])
     yield from _listed("output", [clean(one.path) + (" (to come)" if one.pending else "") for one in found.outputs])

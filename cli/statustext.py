@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from seamless_queue.broker.sessions import SessionKind
 from seamless_queue.care.sizes import readable
-from seamless_queue.errors import printable
+from seamless_queue.errors import one_line
 
 if TYPE_CHECKING:
     from seamless_queue.broker.overview import Filter, Row
@@ -29,13 +29,8 @@ BAR_LETTERS = {"done": "#", "superseded": "#", "failed": "!", "canceled": "x", "
 
 
 def clean(text: str | bytes) -> str:
-    """One line without anything that a terminal would obey."""
-    if isinstance(text, bytes):
-        text = os.fsdecode(text)
-    text = printable(" ".join(text.split()))
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    """One line without anything that a terminal would obey; of a name, which is bytes, every blank counts."""
+    return one_line(os.fsdecode(text) if isinstance(text, bytes) else " ".join(text.split()))
 
 
 def duration(seconds: float) -> str:

@@ -136,6 +136,7 @@ def _defaults() -> dict[str, Any]:
 
 def _print(store: Store, answer: Answer, tree: bool, as_json: bool) -> None:
     from seamless.transformer.why import words
+    from seamless_queue.errors import one_line
 
     if as_json:
         import json
@@ -150,7 +151,7 @@ def _print(store: Store, answer: Answer, tree: bool, as_json: bool) -> None:
     if tree:
         click.echo("Where it comes from:")
         for line in _tree(store, answer):
-            click.echo(line)
+            click.echo(one_line(line))
 
 
 def _tree(store: Store, answer: Answer) -> Iterator[str]:

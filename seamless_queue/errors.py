@@ -37,6 +37,14 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
 
 
+def one_line(text: str) -> str:
+    """The same on one line, without anything that a terminal would obey: a line's end as \\n, an escape as \\x1b."""
+    text = printable(text)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 class SeamlessError(Exception):
     """Something went wrong in Seamless Queue."""
 

@@ -286,6 +286,20 @@ def test_python(shop: Shop) -> None:
 
 
 # -- explaining before ------------------------------------------------------------------------
+def test_names_cannot_break_a_line_nor_move_the_cursor(shop: Shop) -> None:
+    for name, shown in (("a\x1b[31mred.txt", "a\\x1b[31mred.txt"), ("two\nlines\t.txt", "two\\nlines\\t.txt")):
+        shop.write(name, "1\n")
+        shop.good("-i", name, "-c", "cat < '" + name + "' > 'out " + name + "'")
+        for words in ((f"out {name}",), ("--tree", f"out {name}")):
+            told = why(shop, *words).out.decode()
+            assert told.startswith(f"out {shown}\n")
+            assert told.count(shown) >= 3
+            assert "\x1b" not in told
+        told = shop.call("seamless-status", f"out {name}").out.decode()
+        assert f"/out {shown}" in told
+        assert f" {shown} " in told
+
+
 def test_explain_says_it_before_running(shop: Shop) -> None:
     shop.write("a.txt", "1\n")
     first = shop.good("--explain", "cat", "a.txt")

@@ -62,9 +62,7 @@ def of_running(store: Store, request: Request, job: Job | None) -> list[Reason]:
     found = history.worker(store.database, job.worker_id) if job.worker_id is not None else None
     if is_lost(store, job):
         who = f", process {found[0]} on {found[1]}," if found is not None else ""
-        text = (
-            f"the process that ran it{who} has died; {_TAKEN_BACK}"
-        )
+        text = f"the process that ran it{who} has died; {_TAKEN_BACK}"
         return [Reason("lost", text)]
     where = f", as process {found[0]} on {found[1]}" if found is not None else ""
     return [Reason("running", f"it has been running since {moment(job.started)}{where}")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 from seamless_queue.broker.attempts import Attempt
 from seamless_queue.broker.states import Outcome
+from seamless_queue.errors import one_line
 
 from .differences import abbreviated
 from .values import Answer, Difference, Origin, Reason, Verdict, brief
@@ -39,13 +41,17 @@ _NOT_NEW = frozenset({"refresh", "evicted", "gone", "unfinished", "failed_before
 
 def told(answer: Answer) -> Iterator[str]:
     """All of an answer."""
-    yield answer.subject
-    yield from (_INDENT + line for line in _facts(answer))
+    yield one_line(answer.subject)
+    yield from (_INDENT + one_line(line) for line in _facts(answer))
     yield from verdict(answer)
 
 
 def verdict(answer: Answer) -> Iterator[str]:
     """The verdict with its reasons, and what differs from the nearest earlier run."""
+    return map(one_line, _verdict(answer))
+
+
+def _verdict(answer: Answer) -> Iterator[str]:
     reasons = list(answer.reasons)
     yield f"{_SAID[answer.verdict]}{':' if reasons else '.'}"
     for reason in reasons:
@@ -65,7 +71,7 @@ def is_compared(answer: Answer) -> bool:
 
 def _item(one: Reason | Difference) -> Iterator[str]:
     yield f"- {one.text}"
-    yield from (f"    {line}" for line in one.lines)
+    yield from (f"    {line.expandtabs()}" for line in one.lines)
 
 
 def _facts(answer: Answer) -> Iterator[str]:
@@ -75,7 +81,7 @@ def _facts(answer: Answer) -> Iterator[str]:
     if job is not None:
         yield f"identity   {job.checksum}"
     if request is not None:
-        yield f"directory  {request.directory.decode('utf-8', 'backslashreplace')}"
+        yield f"directory  {os.fsdecode(request.directory)}"
         yield f"asked      {moment(request.created)}{_times(answer)}"
     last = next((one for one in answer.attempts if one.outcome is not Outcome.RELEASED), None)
     if last is not None:
