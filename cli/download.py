@@ -71,6 +71,7 @@ def command(**given: Any) -> int:
     more is made again if a job has made it once. Of a bare checksum a file of that name is written, unless -o or
     --stdout.
     """
+    from seamless.transformer import downloading
     from seamless.transformer.fingertip import Fingertips
     from seamless_queue import settings
     from seamless_queue.signals import interrupting
@@ -85,6 +86,7 @@ def command(**given: Any) -> int:
         opened_if_there(settings.load(options.store, options.digest)) as store,
         Fingertips(store) as tips,
     ):
+        wanted = [downloading.as_it_was(store, one) for one in wanted]
         return _print(store, wanted, tips) if options.stdout else _download(store, wanted, tips, options)
 
 

@@ -21,7 +21,7 @@ from seamless_queue.digest import is_checksum
 from seamless_queue.errors import BufferError_, BufferMissing, SeamlessError
 from seamless_queue.store import Store
 
-from . import directories, placing, plain
+from . import absent, directories, placing, plain
 from .directories import Index
 
 #: Called with the bytes of a file that has been written.
@@ -37,6 +37,8 @@ class Wanted(NamedTuple):
     #: where it goes
     path: str
     is_directory: bool
+    #: what its sidecar is beside; None for a bare checksum
+    name: str | None
     #: whether there is a sidecar beside the place that it was named by
     has_sidecar: bool
 
@@ -51,7 +53,7 @@ def wanted(word: str, *, is_directory: bool, output: str | None = None) -> Itera
         name = name.removesuffix(suffix)
     raw = name.lower()
     if is_checksum(raw) and not os.path.lexists(name + sidecars.CHECKSUM):
-        yield Wanted(raw, output or raw, is_directory, False)
+        yield Wanted(raw, output or raw, is_directory, None, False)
         return
     checksum = sidecars.read_checksum(name)
     inside = sorted(_sidecars_in(name)) if checksum is None and output is None else []
@@ -64,7 +66,14 @@ def wanted(word: str, *, is_directory: bool, output: str | None = None) -> Itera
             f"{name} has no sidecar {name}{sidecars.CHECKSUM}; name a file that has one, or a checksum (64 hex digits)"
         )
     directory = is_directory or word.endswith(("/", sidecars.INDEX)) or _was_directory(name)
-    yield Wanted(checksum, output or name, directory, output is None)
+    yield Wanted(checksum, output or name, directory, name, output is None)
+
+
+def as_it_was(store: Store, one: Wanted) -> Wanted:
+    """The same, as a directory if the store knows that it was one; a bare checksum is what was said."""
+    if one.is_directory or one.name is None or not absent.was_directory(store, one.name, one.checksum):
+        return one
+    return one._replace(is_directory=True)
 
 
 def _sidecars_in(directory: str) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from seamless_queue import sidecars
 from seamless_queue.broker import submissions
 from seamless_queue.broker.records import Writer
-from seamless_queue.errors import StaleFuture
+from seamless_queue.errors import SeamlessError, StaleFuture
 from seamless_queue.sidecars import CHECKSUM, FUTURE, INDEX
 from seamless_queue.store import Store
 
@@ -57,7 +58,7 @@ class LocalFiles:
             if os.path.exists(path):
                 return Kind.FILE
             if os.path.exists(path + CHECKSUM):
-                return Kind.DIRECTORY if os.path.exists(path + INDEX) else Kind.FILE
+                return Kind.DIRECTORY if self._was_directory(path) else Kind.FILE
         except ValueError:
             return None
         path = canonical(path)
@@ -66,6 +67,18 @@ class LocalFiles:
         if self.unsubmitted_below(path) or submissions.writers_below(self.store.database, os.fsencode(path)):
             return Kind.DIRECTORY
         return None
+
+    def _was_directory(self, path: str) -> bool:
+        if os.path.exists(path + INDEX):
+            return True
+        # Imported here: seldom needed, and it takes time.
+        from .absent import was_directory
+
+        with suppress(SeamlessError):
+            checksum = sidecars.read_checksum(path)
+            return checksum is not None and was_directory(self.store, path, checksum)
+        # Whoever uses it says what is wrong with the sidecar.
+        return False
 
     def which(self, command: str) -> str | None:
         """Where PATH finds a command."""

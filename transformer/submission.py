@@ -244,8 +244,11 @@ class Submitter:
         try:
             checksum = self.store.buffers.stage_file(path, staged)
         except FileNotFoundError:
+            # Imported here: most inputs are there.
+            from .absent import was_directory
+
             checksum = self._stand_in(path, staged)
-            return Pin(entry.name, checksum, os.path.exists(path + sidecars.INDEX), entry.executable)
+            return Pin(entry.name, checksum, was_directory(self.store, path, checksum), entry.executable)
         self._compare(path, checksum)
         return Pin(entry.name, checksum, executable=entry.executable)
 

@@ -87,6 +87,48 @@ def test_only_sidecars(shop: Shop, data: dict[str, bytes | None]) -> None:
     assert (shop.dir / "data/s/big").read_bytes() == LARGE
 
 
+# -- a sidecar without its index ---------------------------------------------------------------------
+def test_a_directory_that_was_uploaded_comes_back_by_its_checksum_alone(
+    shop: Shop, data: dict[str, bytes | None]
+) -> None:
+    (shop.dir / "data.INDEX").unlink()
+    assert shop.good("ls", "data").out == b"a\ns\ntool\n"
+    # Its sidecar may be carried elsewhere.
+    shop.write("elsewhere/other.CHECKSUM", shop.read("data.CHECKSUM"))
+    download(shop, "-o", "copy", "data")
+    download(shop, "data", "elsewhere/other")
+    for name in ("copy", "data", "elsewhere/other"):
+        assert files_of(shop.dir / name) == data
+    assert shop.has("data.INDEX")
+    # A bare checksum is what was said to be.
+    checksum = shop.read("data.CHECKSUM").strip()
+    download(shop, checksum)
+    assert shop.read(checksum) == shop.read("data.INDEX")
+
+
+def test_a_directory_that_was_captured_comes_back_by_its_checksum_alone(shop: Shop) -> None:
+    shop.good("-cp", "out", "-cp", "x.txt", "-c", "mkdir -p out/s; echo 1 > out/s/x; cp out/s/x x.txt")
+    shop.bash("rm -r out out.INDEX x.txt")
+    shop.submit("-c", "ls out > listed.txt")
+    shop.work_off()
+    assert shop.read("listed.txt") == "s\n"
+    download(shop, "out", "x.txt")
+    assert shop.read("out/s/x") == shop.read("x.txt") == "1\n"
+
+
+def test_what_nobody_knows_to_be_a_directory_comes_back_as_a_file(shop: Shop, data: dict[str, bytes | None]) -> None:
+    (shop.dir / "data.INDEX").rename(shop.dir / "index.json")
+    index = shop.read("index.json")
+    shop.good("-cp", "copy.json", "cp", "index.json", "copy.json")
+    upload(shop, "index.json")
+    (shop.dir / "nothing").mkdir()
+    upload(shop, "nothing")
+    shop.bash("rmdir nothing; rm nothing.INDEX index.json copy.json")
+    download(shop, "index.json", "copy.json", "nothing")
+    assert shop.read("index.json") == shop.read("copy.json") == index
+    assert shop.read("nothing") == "{}\n"
+
+
 def test_a_directory_through_a_link_is_refused(shop: Shop, data: dict[str, bytes | None]) -> None:
     outside = shop.top / "outside"
     outside.mkdir()
