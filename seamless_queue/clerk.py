@@ -61,6 +61,9 @@ class Host(Protocol):
     def recomputing(self) -> AbstractContextManager[None]:
         """While what the job lacks is made again: that is nobody's output, and takes nothing of the job's time."""
 
+    def begin_afresh(self) -> None:
+        """The current job needs a process in which no other has run: a worker does not return from this."""
+
     def announce(self) -> None:
         """There are jobs to be claimed by others."""
 

@@ -34,6 +34,9 @@ class Parentless:
         """Nobody looks on, and no time is kept."""
         return nullcontext()
 
+    def begin_afresh(self) -> None:
+        """There is no other process."""
+
     def announce(self) -> None:
         """Nobody else claims from this lane."""
 

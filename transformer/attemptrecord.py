@@ -70,6 +70,12 @@ def note_python(store: Store, code: str, modules: tuple[tuple[str, str], ...], w
     return _noted(store, (around, code, modules, loaded, with_numpy), staged, fields)
 
 
+def forget_packages() -> None:
+    """Modules of users are about to be imported anew: their versions are told anew."""
+    _version.cache_clear()
+    _records.clear()
+
+
 def _noted(store: Store, key: Hashable, staged: Staged, fields: Callable[[], dict[str, Any]]) -> str:
     key = (store.digest.name, key)
     found = _records.get(key)

@@ -81,9 +81,7 @@ def execute(store: Store, fields: dict[str, Any], running: Running, host: Host, 
     return done._replace(marks=marks)
 
 
-def _result(
-    store: Store, fields: dict[str, Any], running: Running, pins: Pins, host: Host, staged: Staged
-) -> Kept:
+def _result(store: Store, fields: dict[str, Any], running: Running, pins: Pins, host: Host, staged: Staged) -> Kept:
     with host.lane.lock:
         runnable = _runnable(store, fields["code"][2])
         _fill(pins, store, fields)

@@ -146,11 +146,13 @@ class Scheduler:
         settings = session.settings
         self.stage(one.buffers(), staged)
         frame = session.frame
+        running = session.engine.lane.executing.get(frame.job_id) if frame is not None else None
         return NewRequest(
             command=one.command,
             directory=directory,
             specification=None,
-            context=None,
+            # Whichever worker of the queue runs it, it is where its submitter is.
+            context=running.context if running is not None else None,
             lane=session.engine.lane.number,
             identity=Identity(one.identity, one.gone_result),
             project=label(settings.project, settings.subproject),

@@ -1,36 +1,110 @@
-"""Where the Python code of a queued job runs: in the environment of its submitter, with its search path."""
+"""Where the Python code of a worker's job runs: as its submitter was, whatever ran in this process before.
+
+outermost job ──▶ environment and search path of its request, or the process's own
+              ──▶ modules that would be others now: forgotten (usermodules.py)
+every job     ──▶ context variables of its own; the state of the process is put back (processstate.py)
+its end       ──▶ what was imported is noted; generators are seeded anew
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
 
 from seamless_queue.broker.work import Running
+from seamless_queue.clerk import Host
 from seamless_queue.processes import MARK
 from seamless_queue.store import Store
 
-from . import plain
+from . import attemptrecord, plain
 from .bashrun import submitted_context
 from .context import environment_block
+from .processstate import Draws, ProcessState, seed, set_environment
+from .usermodules import Places, UserModules
 
-#: The context that this process has taken on; a queue's workers serve many submitters in turn.
-_taken_on: str | None = None
-_own_path = tuple(sys.path)
+T = TypeVar("T")
 
 
-def take_on(store: Store, running: Running) -> None:
-    """Be where the submitter was, until the next job of another one. A session's own workers are there anyway."""
-    global _taken_on
-    if running.context is None or running.context == _taken_on:
-        return
-    context = submitted_context(store, running)
-    if context is None:
-        return
-    path = plain.load(context).get("path", [])
-    sys.path[:] = [*path, *(entry for entry in _own_path if entry not in path)]
-    mark = os.environb.get(MARK.encode())
-    os.environb.clear()
-    os.environb.update(environment_block(context))
-    if mark is not None:
-        os.environb[MARK.encode()] = mark
-    _taken_on = running.context
+class Surroundings:
+    """Of one worker process, for its main thread."""
+
+    def __init__(self) -> None:
+        self._own_path = tuple(sys.path)
+        self._own_environment = dict(os.environb)
+        self._taken_on: str | None = None
+        self._places = Places(self._own_path)
+        self._modules = UserModules(self._places)
+        self._outermost: ProcessState | None = None
+        self._began_ns = 0
+
+    def run(self, store: Store, running: Running, host: Host, call: Callable[[], T], *, trusted: bool = True) -> T:
+        """Call code of a job. Not `trusted`: modules that it imports may hold on to what came with this job."""
+        if self._outermost is not None:
+            return self._run_inside(self._outermost, call, trusted)
+        self._take_on(store, running, host)
+        if self._modules.are_stale():
+            self._forget(host)
+        self._began_ns = time.time_ns()
+        try:
+            with ProcessState(self._places.have) as self._outermost:
+                return self._run(call, trusted)
+        finally:
+            self._outermost = None
+            seed()
+
+    def _run_inside(self, outermost: ProcessState, call: Callable[[], T], trusted: bool) -> T:
+        """A job inside a job: what the outer one has changed waits for it, and its modules stay."""
+        self._modules.note(self._began_ns)
+        with ProcessState(self._places.have):
+            draws = Draws()
+            outermost.put_back()
+            try:
+                return self._run(call, trusted)
+            finally:
+                draws.put_back()
+
+    def _run(self, call: Callable[[], T], trusted: bool) -> T:
+        try:
+            return Context().run(call)
+        finally:
+            # Before the search path is put back: it tells what was found by it.
+            self._modules.note(self._began_ns, trusted=trusted)
+
+    def _take_on(self, store: Store, running: Running, host: Host) -> None:
+        """Be where the submitter was. A session's own workers are there anyway."""
+        if running.context == self._taken_on:
+            return
+        with host.lane.lock:
+            context = submitted_context(store, running)
+        path = plain.load(context).get("path", []) if context is not None else []
+        # What libraries have added for themselves they will look for.
+        added = [entry for entry in sys.path if entry not in self._own_path and self._places.have(entry)]
+        sys.path[:] = dict.fromkeys([*path, *self._own_path, *added])
+        block = dict(environment_block(context)) if context is not None else dict(self._own_environment)
+        mark = self._own_environment.get(MARK.encode())
+        if mark is not None:
+            block[MARK.encode()] = mark
+        set_environment(block)
+        self._taken_on = running.context
+
+    def _forget(self, host: Host) -> None:
+        if self._modules.has_compiled:
+            # Which cannot be imported anew: another process does it.
+            host.begin_afresh()
+        self._modules.forget()
+        attemptrecord.forget_packages()
+
+
+_here: Surroundings | None = None
+
+
+def in_worker(store: Store, running: Running, host: Host, call: Callable[[], T], *, trusted: bool = True) -> T:
+    """Call code of a job in this worker."""
+    global _here
+    if _here is None:
+        _here = Surroundings()
+    return _here.run(store, running, host, call, trusted=trusted)
