@@ -12,7 +12,7 @@ from seamless_queue.care.sizes import readable
 from seamless_queue.errors import printable
 
 from .statusjson import FORMAT, path_text, wish_fields
-from .statustext import TAKEN_BACK, clean, duration
+from .statustext import TAKEN_BACK, clean, duration, first_line
 
 if TYPE_CHECKING:
     from seamless_queue.broker.attempts import Attempt
@@ -43,6 +43,8 @@ def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
     yield f"{name}{row.word}: {clean(row.command) or 'a job that nobody has asked for here'}"
     for title, value in _facts(found, now):
         yield f"  {title:<12}{value}"
+        if title == "why":
+            yield from _traceback(row)
     coming = {os.fsdecode(one.pin) for one in found.inputs}
     made_elsewhere = [f"{clean(os.fsencode(name))} {checksum[:16]}" for name, checksum in pins if name not in coming]
     is_over = found.row.finished is not None
@@ -52,6 +54,13 @@ def lines(found: Details, now: float, pins: Pins = ()) -> Iterator[str]:
     others = [one for one in found.requests if one.request_id != row.request_id]
     yield from _listed("also asked", [_relative(one) for one in others])
     yield from _listed("attempt", [attempt_line(one) for one in found.attempts])
+
+
+def _traceback(row: Row) -> Iterator[str]:
+    """What an error says below its first line."""
+    for line in (row.error or "").splitlines()[1:] if row.finished is not None else ():
+        text = line.lstrip(" ")
+        yield f"  {'':<12}{' ' * (len(line) - len(text))}{clean(text)}".rstrip()
 
 
 def _facts(found: Details, now: float) -> Iterator[tuple[str, str]]:
@@ -90,7 +99,7 @@ def why(found: Details, now: float) -> str:
         missing = [one for one in found.inputs if one.checksum is None]
         return f"waits for {len(missing)} of its inputs" if missing else "its identity is being computed"
     if row.error:
-        return clean(row.error)
+        return clean(first_line(row.error))
     if row.word == "done" and _is_hit(found):
         return "was known: no attempt of its own"
     return {"done": "all that was asked for is in place", "superseded": "newer requests wrote all of its files"}.get(
@@ -116,7 +125,7 @@ def attempt_line(one: Attempt) -> str:
     if one.exit_code:
         words.append(f"exit code {one.exit_code}")
     elif one.error:
-        words.append(clean(one.error.partition("\n")[0]))
+        words.append(clean(first_line(one.error)))
     if one.started is not None:
         words.append(duration(max(0.0, one.finished - one.started)))
     if one.peak_memory:

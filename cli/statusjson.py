@@ -104,9 +104,14 @@ def wish_fields(row: Row) -> dict[str, Any]:
         "stage": row.stage,
         "priority": row.priority,
         "created": row.created,
-        "started": row.started,
+        "started": None if _is_to_come(row) else row.started,
         "finished": row.finished,
     }
+
+
+def _is_to_come(row: Row) -> bool:
+    """Whether its job has not begun since it was asked for, only before."""
+    return row.word in ("waiting", "ready") and row.started is not None and row.started < row.created
 
 
 def input_fields(one: Input) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from .script import run_script
 from .shop import BIN, Shop
 from .terminal import Terminal
 
@@ -170,6 +171,32 @@ def test_a_failure_that_says_nothing(shop: Shop) -> None:
     (failed,) = fields(shop, "--failed")["failed"]
     assert (failed["exit_code"], failed["last_line"]) == (1, None)
     assert "exit code 1" in status(shop)
+
+
+def test_a_traceback_is_told_of_one_job_only(shop: Shop) -> None:
+    """Lists have its first line, however deep it is; the job has all of it, line by line."""
+    text = """
+seamless.config.select_persistent(True)
+seamless.config.select_execution("queue")
+@delayed
+def fails(*numbers):
+    if numbers:
+        raise ValueError("no such number\\nat all")
+fails(*range(5000)).start()
+"""
+    run_script(shop, text)
+    ended = shop.work_off(status=1)
+    (line,) = (line for line in status(shop, "--failed").splitlines() if "#1 " in line)
+    assert line.split("  ", 2)[2].split("  ")[-2:] == [
+        "ValueError: no such number (line 4 of fails)",
+        "fails(*numbers: 5,000 arguments)",
+    ]
+    assert "Traceback" not in status(shop, "--once") + ended.err
+    said = status(shop, "1").splitlines()
+    assert said[1] == "  why         ValueError: no such number (line 4 of fails)"
+    assert said[2] == "              Traceback (most recent call last):"
+    assert said[4] == '                  raise ValueError("no such number\\nat all")'
+    assert "Traceback" in fields(shop, "1")["error"]
 
 
 def test_names_of_any_kind(shop: Shop) -> None:
