@@ -74,9 +74,13 @@ def _tell(ending: object) -> int:
         return 1
     if ending.verdict is Verdict.NOTHING_TO_DO and not ending.failures:
         say(NAME, "no server runs and nothing is pending")
+    from .statustext import first_line
+
     for failure in ending.failures:
         place = os.fsdecode(failure.directory)
-        click.echo(f"failed: #{failure.request_id} {failure.command} (in {place}): {failure.error}", err=True)
+        click.echo(
+            f"failed: #{failure.request_id} {failure.command} (in {place}): {first_line(failure.error)}", err=True
+        )
     if ending.failures:
         count = len(ending.failures)
         say(NAME, f"error: {count} job{'s' if count > 1 else ''} failed")

@@ -33,6 +33,11 @@ def clean(text: str | bytes) -> str:
     return one_line(os.fsdecode(text) if isinstance(text, bytes) else " ".join(text.split()))
 
 
+def first_line(error: str) -> str:
+    """What happened; the traceback of Python code stands below it."""
+    return error.partition("\n")[0]
+
+
 def duration(seconds: float) -> str:
     """`0.4 s`, `12 s`, `3:05 min`, `2:10 h`, `3.5 d`."""
     seconds = max(0.0, seconds)
@@ -158,8 +163,9 @@ def why(row: Row, lists: Lists, now: float) -> str:
         return "for a worker" if not row.priority else f"for a worker, priority {row.priority}"
     if word == "failed":
         error, last = row.error or "failed", lists.last_line(row)
-        return clean(error if last in error else f"{error}: {last}")
-    return clean(row.error or "")
+        summary = first_line(error)
+        return clean(summary if last in error else f"{summary}: {last}")
+    return clean(first_line(row.error or ""))
 
 
 def waits_for(row: Row, lists: Lists) -> str:

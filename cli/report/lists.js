@@ -35,7 +35,7 @@ function failureLine(job) {
     "li",
     { class: "failure" },
     make("div", { class: "row" }, jobLink(job, callJob(job)), jobLink(job, cut(jobs.command[job], 300)), make("span", { class: "grow" })),
-    make("div", { class: "error" }, error === null || error === undefined ? "failed" : data.errors[error]),
+    make("div", { class: "error" }, error === null || error === undefined ? "failed" : data.errors[error].split("\n", 1)[0]),
     make("div", { class: "note" }, notes.filter(Boolean).join(" · ")),
     log === null ? null : make("pre", { class: "log", tabindex: 0, "aria-label": `Log of job ${callJob(job)}` }, data.logs.text[log]),
   );

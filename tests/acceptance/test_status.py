@@ -115,6 +115,20 @@ def test_all_views_agree_about_a_killed_command(shop: Shop) -> None:
     shop.everyone_gone()
 
 
+def test_what_was_asked_for_again_has_not_started_before_that(shop: Shop) -> None:
+    shop.write("a.txt", "1\n")
+    shop.submit("-c", "cat a.txt > x.txt; exit 3")
+    shop.work_off(status=1)
+    assert "started" in status(shop, "1")
+    assert shop.call("seamless-queue", "retry", "1").status == 0
+    assert fields(shop, "2")["started"] is None
+    assert "started" not in status(shop, "2")
+    assert fields(shop, "--waiting")["ready"][0]["started"] is None
+    shop.work_off(status=1)
+    found = fields(shop, "2")
+    assert found["started"] >= found["created"]
+
+
 def test_a_dead_server_leaves_no_running_jobs_behind(shop: Shop) -> None:
     shop.submit(*shop.held("gate"), "-c", "echo 1 > x.txt")
     server = shop.server("--workers", "1")
@@ -188,12 +202,12 @@ fails(*range(5000)).start()
     ended = shop.work_off(status=1)
     (line,) = (line for line in status(shop, "--failed").splitlines() if "#1 " in line)
     assert line.split("  ", 2)[2].split("  ")[-2:] == [
-        "ValueError: no such number (line 4 of fails)",
+        "ValueError: no such number (line 3 of fails)",
         "fails(*numbers: 5,000 arguments)",
     ]
     assert "Traceback" not in status(shop, "--once") + ended.err
     said = status(shop, "1").splitlines()
-    assert said[1] == "  why         ValueError: no such number (line 4 of fails)"
+    assert said[1] == "  why         ValueError: no such number (line 3 of fails)"
     assert said[2] == "              Traceback (most recent call last):"
     assert said[4] == '                  raise ValueError("no such number\\nat all")'
     assert "Traceback" in fields(shop, "1")["error"]
