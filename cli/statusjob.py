@@ -78,8 +78,9 @@ def _facts(found: Details, now: float) -> Iterator[tuple[str, str]]:
     if labels:
         yield "labels", clean(", ".join(labels))
     yield "asked", moment(row.created)
-    if row.started is not None and row.word != "waiting":
-        yield "started", moment(row.started)
+    began = started(found)
+    if began is not None and row.word != "waiting":
+        yield "started", moment(began)
     if row.finished is not None:
         yield "ended", f"{moment(row.finished)}, {duration(row.finished - row.created)} after it was asked for"
 
@@ -105,6 +106,13 @@ def why(found: Details, now: float) -> str:
     return {"done": "all that was asked for is in place", "superseded": "newer requests wrote all of its files"}.get(
         row.word, row.word
     )
+
+
+def started(found: Details) -> float | None:
+    """When its job began; None if that was over before this request."""
+    row, newest = found.row, next(iter(found.attempts), None)
+    is_over = row.word not in ("running", "stopping") and newest is not None and newest.finished <= row.created
+    return None if is_over else row.started
 
 
 def _is_hit(found: Details) -> bool:
@@ -163,6 +171,7 @@ def fields(found: Details, now: float, pins: Pins = ()) -> dict[str, Any]:
         "state": row.word,
         "why": why(found, now),
         **wish_fields(row),
+        "started": started(found),
         "error": row.error,
         "result": found.result,
         "evicted": found.evicted,
