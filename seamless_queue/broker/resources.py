@@ -261,8 +261,17 @@ def _lacking(demand: Amounts, there: list[Offer]) -> str | None:
 
 def waiting_reason(database: Database, job_id: int) -> str | None:
     """Why a job of the queue that is ready does not start, as far as pauses and resources tell; None: neither."""
-    if paused_since(database) is not None:
-        return "the queue is paused (seamless-queue resume)"
+    return "; ".join(waiting_reasons(database, job_id)) or None
+
+
+def waiting_reasons(database: Database, job_id: int) -> list[str]:
+    """The same, each by itself: what is wanting comes last, and begins with `needs`."""
+    paused = ["the queue is paused (seamless-queue resume)"] if paused_since(database) is not None else []
+    wanting = _wanting(database, job_id)
+    return [*paused, wanting] if wanting is not None else paused
+
+
+def _wanting(database: Database, job_id: int) -> str | None:
     row = database.row(OF_JOB, (job_id,))
     if row is None:
         return None

@@ -300,6 +300,18 @@ def test_names_cannot_break_a_line_nor_move_the_cursor(shop: Shop) -> None:
         assert f" {shown} " in told
 
 
+def test_a_pause_does_not_hide_what_is_wanting(shop: Shop) -> None:
+    server = shop.server("--workers", "1")
+    assert shop.call("seamless-queue", "pause").status == 0
+    shop.submit("--slot", "license", "-c", "echo 1 > a.txt")
+    assert kinds(fields(shop, "1")["reasons"]) == ["paused", "waits_for_resources"]
+    told = shop.call("seamless-status", "1").out.decode()
+    assert "the queue is paused" in told
+    assert "needs license=1, but no running server offers more than license=0" in told
+    assert shop.call("seamless-cancel", "1").status == 0
+    server.stop()
+
+
 def test_explain_says_it_before_running(shop: Shop) -> None:
     shop.write("a.txt", "1\n")
     first = shop.good("--explain", "cat", "a.txt")

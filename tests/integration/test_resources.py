@@ -113,6 +113,12 @@ def test_what_can_never_start_holds_nobody_back(desk: Desk, monkeypatch: pytest.
     reason = resources.waiting_reason(desk.store.database, never)
     assert reason == "needs 64 cpus, but no running server offers more than 2 cpus"
     assert resources.lacking(desk.store.database, resources.encode({"licence": 1})) is not None
+    with desk.store.database.transaction() as connection:
+        assert control.pause(connection)
+    assert resources.waiting_reasons(desk.store.database, never) == [
+        "the queue is paused (seamless-queue resume)",
+        reason,
+    ]
 
 
 def test_slots_are_the_stores_and_gpus_the_servers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,13 +80,16 @@ def of_job(store: Store, job: Job) -> list[Reason]:
     servers = _servers(store)
     if job.worker_id is not None:
         return [Reason("waits_for_worker", "a worker has reserved it and runs another job first"), *servers]
-    hindered = resources.waiting_reason(store.database, job.id)
-    if hindered is not None:
-        kind, text = ("waits_for_resources", f"it {hindered}") if hindered.startswith("needs") else ("paused", hindered)
-        return [Reason(kind, text), *servers]
+    hindered = resources.waiting_reasons(store.database, job.id)
+    if hindered:
+        return [*map(_hindered, hindered), *servers]
     before = history.queued_before(store.database, job)
     turn = f"{before} job{'s are' if before != 1 else ' is'} before it" if before else "it is the next one"
     return [Reason("waits_for_turn", f"it is in the queue, with priority {job.priority}; {turn}"), *servers]
+
+
+def _hindered(text: str) -> Reason:
+    return Reason("waits_for_resources", f"it {text}") if text.startswith("needs") else Reason("paused", text)
 
 
 def _input(store: Store, request_id: int | None, path: bytes) -> Reason:
