@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from rich.console import Console
 
 from seamless_queue.broker.overview import Filter
+from seamless_queue.errors import Interrupted
 from seamless_queue.settings import Settings
 from seamless_queue.signals import handled, interrupting, waking
 from seamless_queue.store import Store, open_store
@@ -36,7 +37,7 @@ SIGNALS = (signal.SIGWINCH, signal.SIGTSTP)
 
 
 def run(configured: Settings, wanted: Filter) -> int:
-    """Show the dashboard until its user has seen enough."""
+    """Show the dashboard until its user has seen enough: Ctrl-C says so as well as q."""
     store = open_store(configured)
     try:
         with ExitStack() as stack:
@@ -47,6 +48,9 @@ def run(configured: Settings, wanted: Filter) -> int:
             stack.enter_context(handled(dashboard.note_signal, *SIGNALS))
             with suppress(EOFError):
                 dashboard.run()
+    except Interrupted as exc:
+        if exc.number != signal.SIGINT:
+            raise
     finally:
         store.close()
     return 0

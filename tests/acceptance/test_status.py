@@ -312,15 +312,24 @@ def test_the_dashboard(shop: Shop) -> None:
     assert server.wait().status == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_whatever_ends_the_dashboard_the_terminal_is_whole(shop: Shop, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGINT, 0)])
+def test_whatever_ends_the_dashboard_the_terminal_is_whole(shop: Shop, number: signal.Signals, status: int) -> None:
     with Terminal(shop, STATUS) as terminal:
         before = settings_of(terminal)
         terminal.shows("no jobs yet")
         os.kill(terminal.process.pid, number)
-        assert terminal.wait() == 130
+        assert terminal.wait() == status
+        assert ("interrupted" in terminal.text) == bool(status)
         assert LEAVE_SCREEN in terminal.raw
         assert settings_of(terminal) == before
+
+
+def test_ctrl_c_leaves_the_dashboard_as_q_does(shop: Shop) -> None:
+    with Terminal(shop, STATUS) as terminal:
+        terminal.shows("no jobs yet")
+        terminal.type("\x03")
+        assert terminal.wait() == 0
+        assert terminal.text.count("error") == 0
 
 
 def test_a_terminal_without_tricks_gets_text(shop: Shop) -> None:
