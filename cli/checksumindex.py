@@ -24,7 +24,7 @@ def command(directories: tuple[str, ...], store: str | None, digest: str | None)
     """Write DIR.INDEX, the checksums of its files, and DIR.CHECKSUM beside each DIR; nothing is stored."""
     import os
 
-    from seamless.transformer import plain, uploading
+    from seamless.transformer import placing, plain, uploading
     from seamless_queue import sidecars
     from seamless_queue.signals import interrupting
 
@@ -36,6 +36,7 @@ def command(directories: tuple[str, ...], store: str | None, digest: str | None)
             if not os.path.isdir(path):
                 missing = "is no directory" if os.path.lexists(path) else "does not exist"
                 raise click.ClickException(f"{path} {missing}")
+            placing.check_names(path)
             content = plain.dump(hasher.index_of(path))
             uploading.write_sidecar(path + sidecars.INDEX, content)
             uploading.write_sidecar(path + sidecars.CHECKSUM, f"{hasher.digest.of(content)}\n".encode())

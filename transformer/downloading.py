@@ -161,6 +161,7 @@ def plan(store: Store, one: Wanted, bring: Bring) -> Plan:
     base, name = os.path.split(os.path.abspath(one.path))
     if not os.path.isdir(base):
         raise SeamlessError(f"{base} is no directory; make it first, or choose another place")
+    placing.check_names(one.path, beside="")
     index = None
     if one.is_directory:
         index = _index_beside(store, one) or index_of(store, one.checksum, bring)
@@ -263,6 +264,8 @@ def _make_directories(base: int, planned: Plan) -> None:
 
 def write_sidecars(planned: Plan) -> None:
     """Write the sidecars of all files of a directory, but not the files."""
+    for name in {os.path.basename(file.name) for file in planned.states}:
+        placing.check_names(os.path.join(planned.base, name))
     with _opened(planned) as base, placing.Walk(base) as walk:
         _make_directories(base, planned)
         for file in planned.states:

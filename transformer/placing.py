@@ -13,14 +13,42 @@ from contextlib import contextmanager, suppress
 
 from seamless_queue.errors import SeamlessError
 from seamless_queue.filesystems import unique_name
+from seamless_queue.sidecars import CHECKSUM
 from seamless_queue.store import Store
 
 from . import directories
+from .commandline import UsageError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 #: Who may execute a file that may be read by the same.
 _READERS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+#: How long a name may be where the file system does not tell.
+_NAME_BYTES = 255
+
+
+def check_names(path: str, *, beside: str = CHECKSUM) -> None:
+    """UsageError if a name of a path is too long for a file there, or for what is to be beside it.
+
+    `.CHECKSUM` is the longest of all sidecars, and temporary names are short.
+    """
+    *above, last = os.path.abspath(path).split("/")
+    longest = _longest_name("/".join(above) or "/")
+    for name in (*above, last + beside):
+        if len(os.fsencode(name)) > longest:
+            raise UsageError(
+                f"{os.path.relpath(path):.60}: a name of {len(os.fsencode(name))} bytes is too long for the file "
+                f"system, which takes {longest}{f' ({beside} included)' if beside else ''}; choose a shorter one"
+            )
+
+
+def _longest_name(directory: str) -> int:
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    try:
+        return os.pathconf(directory, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return _NAME_BYTES
 
 
 @contextmanager

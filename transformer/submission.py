@@ -22,7 +22,7 @@ from seamless_queue.errors import SeamlessError, printable
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
-from . import directories, plain
+from . import directories, placing, plain
 from .commandline import CommandPlan, Input, Kind, UsageError
 from .context import Context, to_remember
 from .keying import identify
@@ -195,6 +195,7 @@ class Submitter:
         """Links on the way to an output, and a place that is closed, are refused now, not when its job is done."""
         for output in self._outputs(plan):
             path = os.fsdecode(output.path)
+            placing.check_names(path)
             parent = os.path.dirname(path)
             if parent != self.directory and os.path.realpath(parent) != parent:
                 raise UsageError(
@@ -271,7 +272,8 @@ class Submitter:
         return checksum
 
     def _compare(self, path: str, checksum: str) -> None:
-        named = sidecars.read_checksum(path)
+        # A file may have a name that is too long for a sidecar.
+        named = sidecars.read_checksum(path) if os.path.exists(path + sidecars.CHECKSUM) else None
         if named is not None and named != checksum:
             raise SeamlessError(
                 f"{path} and {path}.CHECKSUM disagree (digest {self.store.digest.name}): the file was changed "

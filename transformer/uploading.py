@@ -20,7 +20,7 @@ from seamless_queue.filesystems import sync, write_atomically
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 
-from . import compression, directories, plain
+from . import compression, directories, placing, plain
 from .directories import Found
 
 #: So many files, or bytes of them, are written together.
@@ -76,6 +76,7 @@ def survey(path: str, store: str | None) -> Source:
     path = named(path)
     _refuse_store(path, store)
     if os.path.isdir(path):
+        placing.check_names(path)
         return Source(path, path, True, False, directories.survey(path, store))
     if not os.path.lexists(path):
         compressed = compression.beside(path)
@@ -83,6 +84,7 @@ def survey(path: str, store: str | None) -> Source:
             raise SeamlessError(_nothing(path))
         path = compressed
     name = compression.stem(path)
+    placing.check_names(name or path)
     return Source(path, name or path, False, name is not None, [directories.look_at(path)])
 
 
