@@ -173,9 +173,7 @@ def _answer(store: Store, configured: Settings, options: Options, wanted: Filter
 
         write(store, options.html, since=wanted.since, project=options.project, stage=options.stage)
     elif options.job is not None:
-        from seamless_queue.broker.finding import the_one
-
-        return _job(store, the_one(store.database, options.job, os.getcwd()), options)
+        return _job(store, _the_one(store, options), options)
     elif options.graph is not None:
         _graph(store, options, wanted)
     elif options.lists:
@@ -183,6 +181,18 @@ def _answer(store: Store, configured: Settings, options: Options, wanted: Filter
     else:
         _overview(store, configured, options, wanted)
     return 0
+
+
+def _the_one(store: Store, options: Options) -> Match:
+    from seamless_queue.broker.finding import NotFound, the_one
+
+    try:
+        return the_one(store.database, options.job or "", os.getcwd())
+    except NotFound as exc:
+        if options.graph is None:
+            raise
+        # What was meant as a format is taken for a job.
+        raise NotFound(f"{exc}; the formats of a graph are {' and '.join(GRAPHS)}") from exc
 
 
 def _overview(store: Store, configured: Settings, options: Options, wanted: Filter) -> None:

@@ -29,7 +29,9 @@ class NoConda(SeamlessError):
 
 def named(environment: str) -> str:
     """A name as it is, a path made absolute."""
-    if "\n" in environment or not environment.strip():
+    if not environment.strip():
+        raise NoConda("the name of the conda environment is empty: give its name, or its path")
+    if "\n" in environment:
         raise NoConda("a conda environment is given by its name or path, not by its definition: make it first")
     if "/" in environment or environment.startswith("~"):
         return os.path.abspath(os.path.expanduser(environment))
@@ -48,7 +50,13 @@ def prefix_of(environment: str, variables: Mapping[str, str] = os.environ) -> st
                 f"conda create -p {environment}"
             )
         return environment
-    return _prefix_named(environment, _program(variables))
+    try:
+        return _prefix_named(environment, _program(variables))
+    except NoConda as exc:
+        if not os.path.isdir(environment):
+            raise
+        what = "is one: give its path" if _is_environment(environment) else "is none (it has no conda-meta)"
+        raise NoConda(f"{exc}; the directory ./{environment} {what}") from exc
 
 
 def _is_environment(path: str) -> bool:

@@ -91,6 +91,19 @@ def test_without_conda(shop: Shop) -> None:
     assert shop.good("--conda", "some", "echo", "1").out == b"1\n", "what is known needs no environment"
 
 
+def test_what_is_wrong_with_the_name_is_said(shop: Shop) -> None:
+    ended = shop.run("--conda", "", "echo", "1")
+    assert (ended.status, len(ended.lines)) == (1, 1)
+    assert "the name of the conda environment is empty" in ended.err
+    shop.write("notconda/file", "")
+    ended = shop.run("--conda", "notconda", "echo", "1")
+    assert (ended.status, len(ended.lines)) == (1, 1)
+    assert "the directory ./notconda is none (it has no conda-meta)" in ended.err
+    for name in ("mine/conda-meta/history", "mine/bin/tool"):
+        shop.write(name, "")
+    assert "the directory ./mine is one: give its path" in shop.run("--conda", "mine", "echo", "1").err
+
+
 def test_python_needs_to_run_in_the_environment(shop: Shop) -> None:
     script = """
         @direct

@@ -91,6 +91,7 @@ def test_what_runs_what_waits_and_for_what(shop: Shop) -> None:
     ]
     assert status(shop, "x.txt", "--graph") == status(shop, "--graph")
     assert 'r1 -> r2 [label="x.txt"];' in status(shop, "--graph=dot")
+    assert "the formats of a graph are tree and dot" in shop.call("seamless-status", "--graph=svg").err
     assert fields(shop, "--graph")["needs"] == [{"request": 2, "from": 1, "path": str(shop.dir / "x.txt")}]
     upstream = fields(shop, "x.txt")
     assert (upstream["state"], upstream["needed_by"], upstream["outputs"][0]["pending"]) == ("running", [2], True)
