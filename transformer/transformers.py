@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Self, TypeVar, overload
 
 from . import plain, session
 from .celltypes import Pieces, celltype_named
@@ -180,6 +182,30 @@ class Transformer(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{self.mode} {self.language} transformer {self.name}>"
+
+    # -- copies -------------------------------------------------------------------------------
+    def __copy__(self) -> Self:
+        return type(self)(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        from copy import deepcopy
+
+        other = type(self)(self)
+        other.args.update(deepcopy(dict(self.args), memo))
+        other._meta = deepcopy(self._meta, memo)
+        return other
+
+    def __reduce__(self) -> str:
+        # Found where it stands, as functions are: neither its source nor its settings travel.
+        name = self.__dict__.get("__qualname__")
+        try:
+            found = attrgetter(name)(sys.modules[self.__module__]) if name else None
+        except (AttributeError, KeyError):
+            found = None
+        if found is not self:
+            what = f"{self.__module__}.{name}" if name else "code that is given as text"
+            raise TypeError(f"{self!r} cannot be pickled: only what a module has under its own name can, not {what}")
+        return str(name)
 
     # -- calling ------------------------------------------------------------------------------
     def _build(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Transformation[R]:

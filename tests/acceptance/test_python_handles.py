@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from .script import EXECUTORS, WHERE, run_script
@@ -81,4 +83,76 @@ except TypeError as exc:
         "a transformation belongs to its process: pass on its result_checksum, or its value",
         "True 2",
         "argument 'x' holds a transformation: pass each as an argument of its own (such as *args)",
+    ]
+
+
+def test_transformers_are_pickled_by_name_and_copied_with_their_settings(shop: Shop) -> None:
+    """Before their first call and after it; in workers of others as well."""
+    shop.write(
+        "mine.py",
+        """from seamless.transformer import delayed, direct
+
+@delayed
+def plus(x, y):
+    return x + y + [len(x)]
+
+class Place:
+    @staticmethod
+    def make():
+        @direct
+        def inner(x):
+            return x
+        return inner
+    @direct
+    def held(x):
+        return x
+
+alias = delayed(plus)
+text = delayed("a + 1")
+""",
+    )
+    text = """
+import copy, multiprocessing, pickle
+import mine
+from mine import plus
+plus.args.y, plus.meta, plus.celltypes.x, plus.scratch = [1], {"a": [1]}, "plain", True
+for _ in range(2):
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(plus, protocol)) is plus
+        assert pickle.loads(pickle.dumps(mine.Place.held, protocol)) is mine.Place.held
+    for other in (copy.copy(plus), copy.deepcopy(plus)):
+        print(type(other) is type(plus), other is plus, other.scratch, dict(other.meta), dict(other.celltypes), end=" ")
+        other.celltypes.y = "mixed"
+        other.meta = {"b": 2}
+        print(list(plus.celltypes), dict(plus.meta), other(x=[2]).run(), other.args.y is plus.args.y)
+with multiprocessing.get_context("spawn").Pool(1) as pool:
+    print(pool.apply(call, (plus,)))
+for one in (mine.alias, mine.text, mine.Place.make(), copy.copy(plus), delayed(lambda: 1)):
+    for action in (pickle.dumps, lambda one: pickle.dumps([one], 2)):
+        try:
+            action(one)
+        except TypeError as exc:
+            told = str(exc)
+    print(told)
+    print(copy.deepcopy(one))
+"""
+    script = "def call(f):\n    return f([3], [4]).run()\n\nif __name__ == '__main__':\n" + textwrap.indent(
+        text, "    "
+    )
+    only = "cannot be pickled: only what a module has under its own name can, not"
+    copied = "True False True {'a': [1]} {'x': 'plain'} ['x'] {'a': [1]} [2, 1, 1]"
+    delayed = "<delayed python transformer"
+    assert run_script(shop, script).splitlines() == [
+        *[f"{copied} True", f"{copied} False"] * 2,
+        "[3, 4, 1]",
+        f"{delayed} plus> {only} mine.plus",
+        f"{delayed} plus>",
+        f"{delayed} python code> {only} code that is given as text",
+        f"{delayed} python code>",
+        f"<direct python transformer inner> {only} mine.Place.make.<locals>.inner",
+        "<direct python transformer inner>",
+        f"{delayed} plus> {only} mine.plus",
+        f"{delayed} plus>",
+        f"{delayed} <lambda>> {only} __main__.<lambda>",
+        f"{delayed} <lambda>>",
     ]
