@@ -57,6 +57,8 @@ class Session:
         #: whether it was said that no queue server is running
         self.has_warned = False
         self.errors = RecentErrors()
+        #: whether this process was forked from one that had a session
+        self.is_forked = False
 
     # -- configuration ------------------------------------------------------------------------
     @property
@@ -358,6 +360,7 @@ def _forget_in_child() -> None:
     """After a fork nothing of the parent's session may be used: not its connection, not its workers."""
     global _current
     former, _current = _current, Session(_current.configuration)
+    _current.is_forked = former.is_forked or former.is_open
     if former.is_open:
         import ctypes
 

@@ -267,9 +267,11 @@ class Transformation(Node, Generic[R]):
         names = ["code", *self._definition.pins]
         gone = next((name for name in names if not can_have(session.current(), fields[name][2])), None)
         if gone is not None:
+            forked = "what was computed before a fork stays with the parent, and "
             raise CacheMissError(
                 f"the result of {self._definition.name} is gone, and so is its input {gone!r}: without a store of your "
-                "own (seamless.config.select_store) nothing outlives seamless.close()"
+                f"own (seamless.config.select_store) {forked if session.current().is_forked else ''}"
+                "nothing outlives seamless.close()"
             )
 
     def _content(self) -> bytes | memoryview:

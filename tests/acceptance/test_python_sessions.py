@@ -216,6 +216,35 @@ def test_a_fork_may_use_it_too(shop: Shop, where: str, persistent: bool) -> None
         assert shop.store_leftovers() == []
 
 
+@pytest.mark.parametrize("persistent", [False, True])
+def test_what_was_computed_before_a_fork(shop: Shop, persistent: bool) -> None:
+    """It is in a store of one's own; of a private one the child has nothing, and is told so."""
+    text = """
+before = plus(1)
+before.run()
+def value():
+    try:
+        return before.value
+    except seamless.CacheMissError as exc:
+        return f"{exc}"
+sys.stdout.flush()
+child = os.fork()
+if not child:
+    print(value())
+    sys.exit(0)
+os.waitpid(child, 0)
+print(value())
+seamless.close()
+print(value())
+"""
+    head = PERSISTENT if persistent else ""
+    gone = "the result of plus is gone, and so is its input 'code': without a store of your own "
+    fork = "(seamless.config.select_store) what was computed before a fork stays with the parent, and nothing outlives "
+    close = "(seamless.config.select_store) nothing outlives seamless.close()"
+    expected = ["2", "2", "2"] if persistent else [f"{gone}{fork}seamless.close()", "2", f"{gone}{close}"]
+    assert run_script(shop, head + FUNCTIONS + text).splitlines() == expected
+
+
 def test_multiprocessing_beside_it(shop: Shop) -> None:
     """Forked workers of another library use transformations, and end without any farewell."""
     text = """
