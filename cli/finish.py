@@ -6,6 +6,7 @@ import os
 
 import click
 
+from .bounds import SECONDS_OR_NONE
 from .entry import CONTEXT, debug_option, program, say, store_option, version_option
 
 EPILOG = """\b
@@ -19,7 +20,7 @@ NAME = "seamless-queue-finish"
 
 @click.command(NAME, context_settings=CONTEXT, epilog=EPILOG)
 @click.option("--no-wait", is_flag=True, help="Tell the servers to stop when all is done, and return.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting after so long.")
+@click.option("--timeout", type=SECONDS_OR_NONE, metavar="SECONDS", help="Give up waiting after so long.")
 @click.option("--notify", is_flag=True, help="Ring the bell, or show a notification, when all is done.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @store_option

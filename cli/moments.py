@@ -13,7 +13,7 @@ def since(text: str) -> float:
     from seamless_queue.errors import ConfigurationError
 
     try:
-        return time.time() - duration(text)
+        return max(0.0, time.time() - duration(text))
     except ConfigurationError:
         pass
     from datetime import datetime

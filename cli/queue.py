@@ -7,6 +7,7 @@ import os
 import click
 
 from . import queueverbs
+from .bounds import COUNT, POSITIVE_COUNT, SECONDS_OR_NONE
 from .entry import CONTEXT, debug_option, digest_option, durable_option, program, store_option, version_option
 
 EPILOG = """\b
@@ -28,26 +29,17 @@ NAME = "seamless-queue"
     invoke_without_command=True,
     subcommand_metavar="[pause | resume | cancel JOB… | retry JOB… | priority N JOB…]",
 )
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many commands run at once [processors].")
-@click.option(
-    "--cpus", type=click.IntRange(min=1), metavar="N", help="Processors for jobs, which take 1 each [workers]."
-)
+@click.option("--workers", type=POSITIVE_COUNT, metavar="N", help="How many commands run at once [processors].")
+@click.option("--cpus", type=POSITIVE_COUNT, metavar="N", help="Processors for jobs, which take 1 each [workers].")
 @click.option("--memory", metavar="SIZE", help="Memory for jobs that say what they need [the machine's].")
-@click.option(
-    "--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs for jobs that ask for them [those there are]."
-)
+@click.option("--gpus", type=COUNT, metavar="N", help="GPUs for jobs that ask for them [those there are].")
 @click.option(
     "--slot", "slots", metavar="NAME=N", multiple=True, help="So many jobs of the store may use NAME at once."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @click.option("--log-file", type=click.Path(dir_okay=False), metavar="FILE", help="Append every line to FILE as well.")
-@click.option(
-    "--exit-when-idle",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Stop after so long without work.",
-)
+@click.option("--exit-when-idle", type=SECONDS_OR_NONE, metavar="SECONDS", help="Stop after so long without work.")
 @store_option
 @digest_option
 @durable_option

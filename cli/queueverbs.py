@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .bounds import PRIORITY
 from .entry import CONTEXT, debug_option, store_option
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def retry(context: click.Context, jobs: tuple[str, ...], failed: bool, as_json: 
 
 
 @_verb("priority", "seamless-queue priority 10 counts.txt\n  seamless-queue priority -5 12 13")
-@click.argument("priority", metavar="N", type=int)
+@click.argument("priority", metavar="N", type=PRIORITY)
 @jobs_argument
 @json_option
 @store_option

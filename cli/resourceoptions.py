@@ -8,8 +8,10 @@ from collections.abc import Iterable
 import click
 
 from seamless_queue.broker.resources import CPUS, GPUS, MEMORY, OF_SERVER
-from seamless_queue.care.sizes import size
+from seamless_queue.care.sizes import readable, size
 from seamless_queue.errors import ConfigurationError
+
+from .bounds import MOST_MEMORY
 
 _SLOT = re.compile(r"([A-Za-z_][\w.-]*)(?:=(\d{1,9}))?")
 
@@ -22,9 +24,14 @@ def amounts(cpus: int | None, memory: str | None, gpus: int | None, slots: Itera
 
 def _bytes(text: str) -> int:
     try:
-        return size(text)
+        count = size(text)
     except ConfigurationError as exc:
         raise click.UsageError(f"--memory: {exc}") from None
+    except OverflowError:
+        count = MOST_MEMORY + 1
+    if count > MOST_MEMORY:
+        raise click.UsageError(f"--memory: {text:.40} is more than any machine has (at most {readable(MOST_MEMORY)})")
+    return count
 
 
 def _slots(texts: Iterable[str]) -> dict[str, int]:

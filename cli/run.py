@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from .bounds import COUNT, PRIORITY, SECONDS
 from .entry import CONTEXT, debug_option, digest_option, durable_option, program, store_option, version_option
 from .runoptions import RunOptions
 
@@ -83,17 +84,12 @@ Examples:
 @click.option("--stdin", is_flag=True, help="Standard input is an input of the command (else it is empty).")
 @click.option("--project", metavar="NAME[:SUB]", help="Label of the request.")
 @click.option("--stage", metavar="NAME[:SUB]", help="Label of the request.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Kill the command after so long.",
-)
-@click.option("--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Run a failing command again.")
-@click.option("--priority", type=int, default=0, metavar="N", help="Higher is earlier [0].")
-@click.option("--cpus", type=click.IntRange(min=0), metavar="N", help="Processors that the command uses [1].")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Kill the command after so long.")
+@click.option("--retries", type=COUNT, default=0, metavar="N", help="Run a failing command again.")
+@click.option("--priority", type=PRIORITY, default=0, metavar="N", help="Higher is earlier [0].")
+@click.option("--cpus", type=COUNT, metavar="N", help="Processors that the command uses [1].")
 @click.option("--memory", metavar="SIZE", help="Memory that the command needs, such as 500M or 4GiB.")
-@click.option("--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs that the command gets to itself.")
+@click.option("--gpus", type=COUNT, metavar="N", help="GPUs that the command gets to itself.")
 @click.option(
     "--slot", "slots", metavar="NAME[=N]", multiple=True, help="Slots that the command needs, such as license=1."
 )

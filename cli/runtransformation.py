@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .bounds import SECONDS
 from .entry import CONTEXT, debug_option, program, say, store_option, version_option
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ NAME = "seamless-run-transformation"
 @click.option(
     "--strict", is_flag=True, help="Refuse a file in another form, and a result that differs from the recorded."
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop it after so long."
-)
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop it after so long.")
 @click.option("--dry", "--dry-run", "dry", is_flag=True, help="Run nothing; print the identity.")
 @click.option(
     "-j", "--write-job", "job_directory", metavar="DIR", help="With --dry: write a directory to run it by hand."

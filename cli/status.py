@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from . import moments
+from .bounds import COUNT
 from .entry import CONTEXT, debug_option, program, store_option, version_option
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Options(NamedTuple):
 @click.option("--project", metavar="NAME[:SUB]", help="Only requests with this label.")
 @click.option("--stage", metavar="NAME[:SUB]", help="Only requests with this label.")
 @click.option("--since", metavar="WHEN", help="Only what has not ended before: 90s, 10m, 2h, 3d, or a date.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help=f"So many rows of each list [{LIMIT}; 0: all].")
+@click.option("--limit", type=COUNT, metavar="N", help=f"So many rows of each list [{LIMIT}; 0: all].")
 @store_option
 @debug_option
 @version_option

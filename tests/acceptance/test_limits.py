@@ -58,3 +58,47 @@ def test_what_has_no_room_for_a_sidecar_is_not_uploaded(shop: Shop) -> None:
     assert sorted(os.listdir(shop.dir / "d")) == [TOO_LONG]
     assert "too long" in refused(shop, "seamless-download", "-o", "x" * (LONGEST + 1), "d", status=2)
     good(shop, "seamless-download", "-o", "y" * LONGEST, "d")
+
+
+# -- numbers -----------------------------------------------------------------------------------------
+HUGE = "9" * 20
+NUMBERS = [
+    ("seamless-run", "--priority", (HUGE, f"-{HUGE}", "1.5", "nan")),
+    ("seamless-run", "--retries", (HUGE, "-1", "inf")),
+    ("seamless-run", "--timeout", ("nan", "NaN", "-nan", "inf", "-inf", "0", "-1", "1e300", HUGE)),
+    ("seamless-run", "--cpus", (HUGE, "9e22", "-1", "nan")),
+    ("seamless-run", "--memory", (f"{HUGE}T", "9" * 400, "-1G", "nan", "inf")),
+    ("seamless-run", "--gpus", (HUGE, "-1")),
+    ("seamless-run", "--slot", (f"x={HUGE}", "x=-1", "x=nan", "x=1.5")),
+    ("seamless-run-transformation", "--timeout", ("nan", "inf", "0", "-1")),
+    ("seamless-status", "--limit", (HUGE, "-1")),
+    ("seamless-queue", "--workers", (HUGE, "0", "-1")),
+    ("seamless-queue", "--cpus", (HUGE, "0")),
+    ("seamless-queue", "--memory", (f"{HUGE}T",)),
+    ("seamless-queue", "--gpus", (HUGE, "-1")),
+    ("seamless-queue", "--slot", (f"x={HUGE}",)),
+    ("seamless-queue", "--exit-when-idle", ("nan", "inf", "-1")),
+    ("seamless-queue-finish", "--timeout", ("nan", "inf", "-1")),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "values"), NUMBERS, ids=[f"{name} {option}" for name, option, _ in NUMBERS])
+def test_numbers_without_sense_are_refused(shop: Shop, name: str, option: str, values: tuple[str, ...]) -> None:
+    words = {"seamless-run": ("--qsubmit", "true"), "seamless-run-transformation": ("0" * 64,)}.get(name, ())
+    for value in values:
+        assert option in refused(shop, name, f"{option}={value}", *words, status=2), value
+    assert shop.request_states() == []
+
+
+def test_the_largest_numbers_that_are_taken(shop: Shop) -> None:
+    most = "1000000000"
+    amounts = ("--cpus", most, "--gpus", most, "--memory", "100P", "--slot", "x=999999999")
+    shop.submit("--priority", most, "--retries", most, "--timeout", most, *amounts, "-c", "echo 1 > x.txt")
+    shop.submit("--priority", f"-{most}", "-c", "echo 2 > y.txt")
+    good(shop, "seamless-queue", "priority", most, "2")
+    for command in (("--once",), ("--failed",), ("--json",)):
+        good(shop, "seamless-status", *command, "--limit", most, "--since", f"{most}w")
+    for value in (HUGE, f"-{HUGE}"):
+        refused(shop, "seamless-queue", "priority", value, "1", status=2)
+    assert shop.rows("SELECT priority FROM requests ORDER BY id") == [(10**9,), (10**9,)]
+    good(shop, "seamless-queue", "cancel", "1", "2")
