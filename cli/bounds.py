@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from seamless_queue.workercount import most_workers
+
 #: Some thirty years: what waits for longer waits for ever, without the option.
 MOST_SECONDS = 1e9
 #: More of anything than anybody has.
@@ -33,3 +35,4 @@ SECONDS, SECONDS_OR_NONE = _Seconds(or_none=False), _Seconds(or_none=True)
 PRIORITY = click.IntRange(-MOST, MOST)
 #: How often, how much of something, how many rows.
 COUNT, POSITIVE_COUNT = click.IntRange(0, MOST), click.IntRange(1, MOST)
+WORKERS = click.IntRange(1, most_workers())

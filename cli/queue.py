@@ -7,7 +7,7 @@ import os
 import click
 
 from . import queueverbs
-from .bounds import COUNT, POSITIVE_COUNT, SECONDS_OR_NONE
+from .bounds import COUNT, POSITIVE_COUNT, SECONDS_OR_NONE, WORKERS
 from .entry import CONTEXT, debug_option, digest_option, durable_option, program, store_option, version_option
 
 EPILOG = """\b
@@ -29,7 +29,7 @@ NAME = "seamless-queue"
     invoke_without_command=True,
     subcommand_metavar="[pause | resume | cancel JOB… | retry JOB… | priority N JOB…]",
 )
-@click.option("--workers", type=POSITIVE_COUNT, metavar="N", help="How many commands run at once [processors].")
+@click.option("--workers", type=WORKERS, metavar="N", help="How many commands run at once [processors].")
 @click.option("--cpus", type=POSITIVE_COUNT, metavar="N", help="Processors for jobs, which take 1 each [workers].")
 @click.option("--memory", metavar="SIZE", help="Memory for jobs that say what they need [the machine's].")
 @click.option("--gpus", type=COUNT, metavar="N", help="GPUs for jobs that ask for them [those there are].")

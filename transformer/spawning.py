@@ -8,6 +8,7 @@ import warnings
 
 from seamless_queue.errors import ConfigurationError
 from seamless_queue.pythonsession import PythonSession
+from seamless_queue.workercount import most_workers
 
 from . import session
 
@@ -28,6 +29,8 @@ def spawn(n: int | None = None) -> None:
     wanted = n if n is not None else os.cpu_count() or 1
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
         raise ConfigurationError(f"spawn() wants a positive number of workers, not {n!r}")
+    if wanted > most_workers():
+        raise ValueError(f"spawn() starts {most_workers()} workers at most on this machine, not {wanted}")
     engine = current.engine
     assert isinstance(engine, PythonSession)
     if engine.workers and n is not None and engine.workers != wanted:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+import click
 import pytest
 
+from seamless.cli import queue
+
+from .script import run_script
 from .shop import COUNTED, Shop
 from .test_uploads import good, refused, upload
 
@@ -72,7 +76,7 @@ NUMBERS = [
     ("seamless-run", "--slot", (f"x={HUGE}", "x=-1", "x=nan", "x=1.5")),
     ("seamless-run-transformation", "--timeout", ("nan", "inf", "0", "-1")),
     ("seamless-status", "--limit", (HUGE, "-1")),
-    ("seamless-queue", "--workers", (HUGE, "0", "-1")),
+    ("seamless-queue", "--workers", ("99999", HUGE, "0", "-1")),
     ("seamless-queue", "--cpus", (HUGE, "0")),
     ("seamless-queue", "--memory", (f"{HUGE}T",)),
     ("seamless-queue", "--gpus", (HUGE, "-1")),
@@ -102,3 +106,30 @@ def test_the_largest_numbers_that_are_taken(shop: Shop) -> None:
         refused(shop, "seamless-queue", "priority", value, "1", status=2)
     assert shop.rows("SELECT priority FROM requests ORDER BY id") == [(10**9,), (10**9,)]
     good(shop, "seamless-queue", "cancel", "1", "2")
+
+
+# -- workers -----------------------------------------------------------------------------------------
+def test_the_number_of_workers_is_bounded() -> None:
+    """By the parser only: nobody is started."""
+    most = max(256, 32 * (os.cpu_count() or 1))
+    context = queue.command.make_context("seamless-queue", ["--workers", str(most)])
+    assert context.params["workers"] == most
+    with pytest.raises(click.UsageError, match=f"{most + 1} is not in the range 1<=x<={most}"):
+        queue.command.make_context("seamless-queue", ["--workers", str(most + 1)])
+
+
+def test_spawn_is_bounded(shop: Shop) -> None:
+    said = run_script(
+        shop,
+        """
+        for wrong in (99_999, 10**30):
+            try:
+                spawn(wrong)
+            except ValueError as exc:
+                print(exc)
+        print(has_spawned())
+        """,
+    ).splitlines()
+    most = max(256, 32 * (os.cpu_count() or 1))
+    assert said[0] == f"spawn() starts {most} workers at most on this machine, not 99999"
+    assert said[2] == "False"
