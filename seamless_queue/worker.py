@@ -25,7 +25,7 @@ import orjson
 from . import attempt, crashpoints, owner, processes, signals
 from .attempt import Done
 from .broker import claims, sessions
-from .broker.records import Consequences, merged
+from .broker.records import QUEUE_LANE, Consequences, merged
 from .broker.resources import Offer
 from .broker.states import Outcome
 from .broker.work import Finished, Running
@@ -80,7 +80,8 @@ class Worker:
         self.functions = functions_named(configuration.functions)
         self.clerk = Clerk(self.store, self.id, self.functions, self.parent.tell_failure, configuration.session_id)
         self.lane = Lane(self.store, self.functions, configuration.session_id, configuration.lane, self.id, self.lock)
-        self.lane.runs_deadly = False
+        # A session lends another worker to who waits; a server does not, and this one may be its only one.
+        self.lane.runs_deadly = configuration.lane == QUEUE_LANE
         self.lane.on_published = self.parent.tell_published
         self.lane.on_withdrawn = lambda ticket: self.parent.tell_withdrawn(ticket.job_id)
         self.watch = self
