@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
 from seamless_queue.signals import uninterrupted
 
 from . import session
 from .blocking import refuse_to_block, would_block
-from .definition import Phase, description
+from .definition import Definition, Phase, description
 from .errors import CacheMissError, TransformationError, failure_of
 from .node import Node
 
@@ -36,6 +36,11 @@ class Transformation(Node, Generic[R]):
     Made by calling a `delayed` function. Its inputs are taken as they are when it is made: changing a list
     afterwards changes nothing.
     """
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        if not given or not isinstance(given[0], Definition):
+            raise TypeError("a Transformation is made by calling a delayed function: f = delayed(f), then f(x)")
+        return super().__new__(cls)
 
     # -- computing ----------------------------------------------------------------------------
     def construct(self) -> Checksum | None:

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from seamless.transformer import delayed
+from seamless.transformer import Transformation, delayed
 
 CHECKSUM = "a" * 64
 ARRAY = b"\x93NUMPY\x01\x00"
@@ -69,3 +69,9 @@ def test_bash_takes_bytes_as_they_are() -> None:
     code = delayed("cat x > RESULT", language="bash")
     code.celltypes.x = "binary"
     assert code(x=b"1").status == "Status: ready"
+
+
+def test_transformations_are_made_by_calls() -> None:
+    for given, named in (((), {}), ((lambda x: x, {}, {}, None), {}), ((), {"definition": None})):
+        with pytest.raises(TypeError, match=r"^a Transformation is made by calling a delayed function"):
+            Transformation(*given, **named)
