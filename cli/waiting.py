@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from seamless_queue.broker.records import NewRequest
 from seamless_queue.store import Store
 
 #: So many lines at most tell what a request waits for.
 WAITS_SHOWN = 3
+#: A file of the store, whose time stamp tells when somebody was told that no server runs; it is told so often at most.
+TOLD_NAME, TOLD_SECONDS = ".told", 10.0
 
 
 def waits(request: NewRequest) -> list[str]:
@@ -29,9 +33,21 @@ def hint_at_server(store: Store) -> str | None:
     """What to do where nobody is there to run the queue."""
     from seamless_queue.broker import sessions
 
-    if sessions.queue_addresses(store.database):
+    if sessions.queue_addresses(store.database) or _was_told(store.path):
         return None
     return "no queue server runs: start one with seamless-queue"
+
+
+def _was_told(path: str) -> bool:
+    """Whether another command has said it a moment ago: since then a server may have been started."""
+    mark = os.path.join(path, TOLD_NAME)
+    with suppress(OSError):
+        if 0 <= time.time() - os.stat(mark).st_mtime < TOLD_SECONDS:
+            return True
+    with suppress(OSError):
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.utime(mark)
+    return False
 
 
 def warn_of_resources(store: Store, resources: str | None, say: Callable[[str], object]) -> None:

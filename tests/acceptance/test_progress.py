@@ -23,6 +23,15 @@ def waited_for(shop: Shop) -> Shop:
     return shop
 
 
+def test_that_no_server_runs_is_said_once_to_several_commands(shop: Shop) -> None:
+    """One may be starting meanwhile."""
+    line = "seamless-run --qsubmit -c 'echo 1 > a'; seamless-run --qsubmit -c 'cat a > b'; echo done"
+    with Terminal(shop, "bash", "-c", line) as terminal:
+        terminal.shows("done")
+        assert terminal.text.count("no queue server runs") == 1
+    shop.work_off()
+
+
 def test_what_is_waited_for(waited_for: Shop) -> None:
     with Terminal(waited_for, "seamless-run", "cat", "x.txt") as terminal:
         terminal.shows("request 1 will write it")
