@@ -8,7 +8,7 @@ import sys
 import click
 
 from .bounds import COUNT, PRIORITY, SECONDS
-from .entry import CONTEXT, debug_option, digest_option, durable_option, program, store_option, version_option
+from .entry import CONTEXT, debug_option, digest_option, durable_option, program, speaker, store_option, version_option
 from .runoptions import RunOptions
 
 EPILOG = """\b
@@ -115,6 +115,7 @@ def command(**given: object) -> int:
         return submit_batch(options)
     if not options.command or not "".join(options.command).strip():
         raise click.UsageError("no command: say what to run, such as seamless-run sort data.txt")
+    _warn_of_options_behind(options)
     from .running import run
 
     if not options.notify:
@@ -122,6 +123,18 @@ def command(**given: object) -> int:
     from .running import run_and_notify
 
     return run_and_notify(options)
+
+
+def _warn_of_options_behind(options: RunOptions) -> None:
+    """What stands behind the text of -c is part of it, also where it looks as if it were meant for us."""
+    if not options.text or len(options.command) == 1:
+        return
+    word = options.command[1].partition("=")[0]
+    context = click.get_current_context()
+    if word.startswith("-") and any(word in parameter.opts for parameter in context.command.get_params(context)):
+        speaker("seamless-run", options.quiet)(
+            f"warning: {word} stands behind the text of -c and is part of it; options of seamless-run come before the text"
+        )
 
 
 main = program(command, "seamless-run")

@@ -82,3 +82,26 @@ def test_an_output_that_is_named_as_an_input_is_read(shop: Shop) -> None:
         shop.submit("-i", "x.txt", "-cp", "x.txt", "sed", "-i", "p", "x.txt")
     shop.work_off()
     assert shop.read("x.txt") == "1\n" * 4
+
+
+# -- options behind the text -----------------------------------------------------------------------
+@pytest.mark.parametrize("behind", [("-cp", "parts"), ("--capture=parts",), ("--qsubmit",), ("-h",)], ids=" ".join)
+def test_an_option_behind_the_text_is_part_of_it_but_told_of(shop: Shop, behind: tuple[str, ...]) -> None:
+    words = ("-c", "printf %s\\\\n > list.txt", *behind)
+    ended = shop.good(*words)
+    option = behind[0].partition("=")[0]
+    assert ended.err == (
+        f"seamless-run: warning: {option} stands behind the text of -c and is part of it; "
+        "options of seamless-run come before the text\n"
+    )
+    assert shop.read("list.txt") == "\n".join(behind) + "\n"
+    assert shop.good("-q", *words).err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-c", "printf %s", "-1"), ("-c", "ls", "-lah"), ("-c", "echo", "x", "-cp"), ("echo", "-cp"), ("-c", "echo -cp")],
+    ids=" ".join,
+)
+def test_nothing_is_said_of_what_is_no_option_there(shop: Shop, words: tuple[str, ...]) -> None:
+    assert shop.good(*words).err == ""
