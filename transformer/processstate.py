@@ -114,20 +114,28 @@ class ProcessState:
 class Draws:
     """The generators that `random` and `numpy.random` share: seeded anew, and inside a job only for a while."""
 
-    __slots__ = ("_numpy", "_random")
+    __slots__ = ("_numpy", "_numpys_source", "_random")
 
     def __init__(self) -> None:
         ours, numpys = _generator(), _numpys()
         self._random = ours.getstate() if ours is not None else None
-        self._numpy = numpys.get_state() if numpys is not None else None
+        if numpys is not None:
+            self._numpy, self._numpys_source = numpys.get_state(legacy=False), numpys._bit_generator
+        else:
+            self._numpy = None
         seed()
 
     def put_back(self) -> None:
         """Go on where they were."""
         ours, numpys = _generator(), _numpys()
+        if self._random is None or self._numpy is None:
+            # It may have been loaded since, and seeded.
+            seed()
         if ours is not None and self._random is not None:
             ours.setstate(self._random)
         if numpys is not None and self._numpy is not None:
+            if numpys._bit_generator is not self._numpys_source:
+                sys.modules["numpy.random"].set_bit_generator(self._numpys_source)
             numpys.set_state(self._numpy)
 
 
@@ -138,9 +146,12 @@ def seed() -> None:
         # A whole number: to seed with bytes, or with nothing, takes twice or three times as long.
         ours.seed(int.from_bytes(os.urandom(4 * SEED_WORDS), "little"))
     if numpys is not None:
-        with suppress(ValueError):
-            # Another generator may have been put there, which is not seeded so.
+        try:
             numpys.seed(memoryview(os.urandom(4 * SEED_WORDS)).cast("I").tolist())
+        except TypeError:
+            # Code has put another generator there, which is not seeded so.
+            random = sys.modules["numpy.random"]
+            random.set_bit_generator(random.MT19937())
 
 
 def set_environment(block: dict[bytes, bytes]) -> None:

@@ -20,7 +20,7 @@ from seamless_queue.clerk import Host
 from seamless_queue.processes import MARK
 from seamless_queue.store import Store
 
-from . import attemptrecord, plain
+from . import plain
 from .bashrun import submitted_context
 from .context import environment_block
 from .processstate import Draws, ProcessState, seed, set_environment
@@ -40,39 +40,46 @@ class Surroundings:
         self._modules = UserModules(self._places)
         self._outermost: ProcessState | None = None
         self._began_ns = 0
+        #: whether nothing that was imported since then can hold on to what came with a job
+        self._trusted = True
 
     def run(self, store: Store, running: Running, host: Host, call: Callable[[], T], *, trusted: bool = True) -> T:
         """Call code of a job. Not `trusted`: modules that it imports may hold on to what came with this job."""
         if self._outermost is not None:
             return self._run_inside(self._outermost, call, trusted)
+        self._trusted = trusted
         self._take_on(store, running, host)
-        if self._modules.are_stale():
-            self._forget(host)
+        if not self._modules.can_begin():
+            host.begin_afresh()
         self._began_ns = time.time_ns()
         try:
             with ProcessState(self._places.have) as self._outermost:
-                return self._run(call, trusted)
+                return self._run(call)
         finally:
             self._outermost = None
             seed()
 
     def _run_inside(self, outermost: ProcessState, call: Callable[[], T], trusted: bool) -> T:
         """A job inside a job: what the outer one has changed waits for it, and its modules stay."""
-        self._modules.note(self._began_ns)
+        self._note()
+        self._trusted = self._trusted and trusted
         with ProcessState(self._places.have):
             draws = Draws()
             outermost.put_back()
             try:
-                return self._run(call, trusted)
+                return self._run(call)
             finally:
                 draws.put_back()
 
-    def _run(self, call: Callable[[], T], trusted: bool) -> T:
+    def _run(self, call: Callable[[], T]) -> T:
         try:
             return Context().run(call)
         finally:
             # Before the search path is put back: it tells what was found by it.
-            self._modules.note(self._began_ns, trusted=trusted)
+            self._note()
+
+    def _note(self) -> None:
+        self._modules.note(self._began_ns, trusted=self._trusted)
 
     def _take_on(self, store: Store, running: Running, host: Host) -> None:
         """Be where the submitter was. A session's own workers are there anyway."""
@@ -90,13 +97,6 @@ class Surroundings:
             block[MARK.encode()] = mark
         set_environment(block)
         self._taken_on = running.context
-
-    def _forget(self, host: Host) -> None:
-        if self._modules.has_compiled:
-            # Which cannot be imported anew: another process does it.
-            host.begin_afresh()
-        self._modules.forget()
-        attemptrecord.forget_packages()
 
 
 _here: Surroundings | None = None

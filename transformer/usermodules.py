@@ -1,7 +1,10 @@
 """The modules of users that a worker has imported: forgotten when they would be others now.
 
 end of a job ──note──▶ what is new and lies in no place of the interpreter, with the status of its file
-next job ──are_stale──▶ another search path, or a file that has changed: all go, since they refer to each other
+next job ──can_begin──▶ another search path, or a file that has changed: all go, since they refer to each other
+
+A compiled module cannot be imported anew: where one would have to go, the job needs another process. Only what was
+found by a path that a job had added for itself stays: whoever adds one in every job is not to wait for a process.
 """
 
 from __future__ import annotations
@@ -19,11 +22,16 @@ from typing import Any
 
 from seamless_queue.statcache import COARSE_GRAIN_NS, GRAIN_NS, SECOND_NS
 
+from . import attemptrecord
+
 #: Ours, wherever they lie.
 OURS = frozenset({"__main__", "seamless", "seamless_queue"})
 #: Where installers put packages, of this interpreter or of another one.
 INSTALLED = ("/site-packages/", "/dist-packages/")
 
+Path = tuple[str, ...]
+#: No search path is it.
+NO_PATH: Path = ("",)
 Status = tuple[int, ...]
 #: No file has it.
 UNTRUSTED: Status = (-1,)
@@ -53,11 +61,14 @@ class UserModules:
         #: all modules that were there when that was looked at last
         self._seen = dict(sys.modules)
         self._shape = _shape()
-        self._path: tuple[str, ...] = ()
         self._names: set[str] = set()
         self._watched: dict[str, Status] = {}
-        #: whether one of them is compiled: such a module cannot be imported anew
-        self.has_compiled = False
+        #: top-level modules that are compiled, or that have such a part
+        self._compiled: set[str] = set()
+        #: the search path by which all of them were found, and that with which the newest job began
+        self._path: Path = ()
+        self._beginning: Path = ()
+        self._known_path: tuple[Path, Path] = ((), ())
 
     def note(self, began_ns: int, *, trusted: bool = True) -> None:
         """Note what was imported since it was last noted, by code that began then.
@@ -72,31 +83,49 @@ class UserModules:
         mine = {name: vars(module) for name, module in fresh.items() if self._is_users(name, module)}
         if not mine:
             return
-        path = tuple(sys.path)
-        # What was imported with different paths is of no path.
-        self._path = path if not self._names or self._path == path else ("",)
+        path = self._users_path()
+        # What was found by different paths was found by none.
+        self._path = path if trusted and (not self._names or self._path == path) else NO_PATH
         self._names.update(mine)
-        for names in mine.values():
-            self._watch(names, began_ns, trusted)
+        for name, names in mine.items():
+            self._watch(name, names, began_ns)
 
-    def are_stale(self) -> bool:
-        """Whether a job that begins now would import others."""
+    def can_begin(self) -> bool:
+        """A job is about to begin: what would be others now goes. False if that needs another process."""
+        path = self._users_path()
+        before, self._beginning = self._beginning, path
         if not self._names:
+            return True
+        has_changed = any(_status(file) != was for file, was in self._watched.items())
+        if not has_changed and self._path == path:
+            return True
+        if self._compiled and (has_changed or before != path):
             return False
-        return self._path != tuple(sys.path) or any(_status(file) != was for file, was in self._watched.items())
+        self._forget()
+        return True
 
-    def forget(self) -> None:
-        """Let them be imported anew."""
-        for name in self._names:
+    def _forget(self) -> None:
+        going = {name for name in self._names if name.partition(".")[0] not in self._compiled}
+        for name in going:
             sys.modules.pop(name, None)
             package, _, child = name.rpartition(".")
             parent = sys.modules.get(package)
-            if parent is not None and package not in self._names:
+            if parent is not None and package not in going:
                 vars(parent).pop(child, None)
-        self._names.clear()
-        self._watched.clear()
+        self._names -= going
+        if not self._names:
+            self._watched.clear()
         self._seen, self._shape = dict(sys.modules), _shape()
         invalidate_caches()
+        attemptrecord.forget_packages()
+
+    def _users_path(self) -> Path:
+        """The search path without what libraries may have added to it for themselves."""
+        path, (known, users) = tuple(sys.path), self._known_path
+        if path != known:
+            users = tuple([entry for entry in path if not self._places.have(entry)])
+            self._known_path = path, users
+        return users
 
     def _is_users(self, name: str, module: Any) -> bool:
         names = getattr(module, "__dict__", None)
@@ -108,18 +137,19 @@ class UserModules:
         # A namespace package lies in several directories; what code has made, in none.
         return any(not self._places.have(str(place)) for place in names.get("__path__", ()))
 
-    def _watch(self, names: Mapping[str, Any], began_ns: int, trusted: bool) -> None:
+    def _watch(self, name: str, names: Mapping[str, Any], began_ns: int) -> None:
         file = names.get("__file__")
         if not isinstance(file, str):
             return
-        self.has_compiled = self.has_compiled or file.endswith(tuple(EXTENSION_SUFFIXES))
+        if file.endswith(tuple(EXTENSION_SUFFIXES)):
+            self._compiled.add(name.partition(".")[0])
         if _is_installed(file):
             # With another interpreter of the submitter's: nobody edits that, and there are many.
             return
         archive = getattr(names.get("__loader__"), "archive", None)
         file = archive if isinstance(archive, str) else file
         status = _status(file)
-        is_trusted = trusted and _is_settled(status, began_ns) and self._watched.get(file, status) == status
+        is_trusted = _is_settled(status, began_ns) and self._watched.get(file, status) == status
         self._watched[file] = status if is_trusted else UNTRUSTED
         _distrust_bytecode(status, names.get("__cached__"))
 
