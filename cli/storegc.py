@@ -103,7 +103,8 @@ def lines(done: Collected, dry: bool) -> list[str]:
         if heap.number:
             found.append(f"{would}removed: {plural(heap.number, title)}, {readable(heap.bytes)}")
     limit = "no cap" if done.cap.bytes is None else f"cap {readable(done.cap.bytes)} ({done.cap.why})"
-    found.append(f"{readable(done.freed)} {would}freed of {readable(done.used)}; {limit}")
+    inside = f", and {readable(done.rows.bytes)} for new rows inside the database" if done.rows.bytes else ""
+    found.append(f"{readable(done.freed)} {would}freed of {readable(done.used)}{inside}; {limit}")
     if done.cap.bytes is not None and done.used - done.freed > done.cap.bytes:
         found.append(
             "above the cap all the same: the database, inputs, what is pinned, needed or beside its sidecar, and "

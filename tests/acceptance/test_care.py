@@ -214,6 +214,19 @@ def test_leftovers_go(shop: Shop) -> None:
     assert len(shop.buffer_files()) == 1
 
 
+def test_what_goes_from_the_database_frees_no_file(shop: Shop) -> None:
+    shop.write("a.txt", "hello")
+    assert shop.call("seamless-upload", "-y", "a.txt").status == 0
+    care(shop, "unpin", "a.txt")
+    (shop.dir / "a.txt.CHECKSUM").unlink()
+    age(shop)
+    told = care(shop, "gc", "--dry-run", "--older-than", "0").out.decode().splitlines()
+    assert "in the database that nobody refers to" in told[0]
+    size = told[0].rpartition(", ")[2]
+    assert told[1].startswith("0 B would be freed of ")
+    assert f", and {size} for new rows inside the database; " in told[1]
+
+
 def test_unused_inputs_and_old_jobs_go_when_that_is_said(shop: Shop) -> None:
     shop.write("a.txt", "x" * 20_000)
     shop.good(*COUNTED, "-c", f"cat a.txt; {MUCH}")
