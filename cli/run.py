@@ -133,7 +133,7 @@ def _warn_of_options_behind(options: RunOptions) -> None:
     context = click.get_current_context()
     if word.startswith("-") and any(word in parameter.opts for parameter in context.command.get_params(context)):
         speaker("seamless-run", options.quiet)(
-            f"warning: {word} stands behind the text of -c and is part of it; options of seamless-run come before the text"
+            f"warning: {word} stands behind the text of -c and is part of it; options come before the text"
         )
 
 

@@ -92,7 +92,7 @@ def test_an_option_behind_the_text_is_part_of_it_but_told_of(shop: Shop, behind:
     option = behind[0].partition("=")[0]
     assert ended.err == (
         f"seamless-run: warning: {option} stands behind the text of -c and is part of it; "
-        "options of seamless-run come before the text\n"
+        "options come before the text\n"
     )
     assert shop.read("list.txt") == "\n".join(behind) + "\n"
     assert shop.good("-q", *words).err == ""
