@@ -41,7 +41,7 @@ def verify(jobs: int | None, quick: bool, as_json: bool, quiet: bool, store: str
     """Hash every buffer; list those that are damaged, and those that are promised and missing.
 
     \b
-    Damaged copies are set aside.
+    Damaged copies are set aside. What was set aside earlier, and no job makes, is listed as lost.
     Exit status: 0 the store is whole; 1 it is not.
     """
     with opened(configured(store)) as it:
@@ -74,10 +74,15 @@ def _tell(found: Verified, quiet: bool) -> None:
         click.echo(f"not a buffer: {path}", err=True)
     if not quiet:
         what = f"{plural(found.buffers, 'buffer')}, {readable(found.bytes)}"
-        whole = (
-            "all is well" if not found.faults else f"{plural(len(found.faults), 'fault')}; try: seamless-store repair"
-        )
-        click.echo(f"{what}: {whole}")
+        click.echo(f"{what}: {_whole(found)}")
+
+
+def _whole(found: Verified) -> str:
+    if not found.faults:
+        return "all is well"
+    kinds = [fault.kind for fault in found.faults]
+    counts = ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
+    return f"{counts}; try: seamless-store repair"
 
 
 @click.command("repair", context_settings=CONTEXT, epilog=REPAIR_EPILOG)

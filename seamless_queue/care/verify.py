@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from ..broker import evictions
 from ..broker.states import JobState, among
 from ..digest import Digest, is_checksum
 from ..errors import BufferCorrupt, BufferMissing
@@ -35,7 +36,7 @@ class Fault(NamedTuple):
     """A buffer that is damaged, or promised and not there."""
 
     checksum: str
-    #: "damaged" or "missing"
+    #: "damaged", "missing", or "lost" (found damaged earlier, and nobody has made it)
     kind: str
     #: where the damaged copy is now, or who promises what is missing
     what: str
@@ -71,6 +72,8 @@ def verify(
             count, size = count + len(batch), size + sum(file.size for file in batch)
     gone = {fault.checksum for fault in faults}
     faults += [fault for fault in _missing(store, meaning) if fault.checksum not in gone]
+    gone |= {fault.checksum for fault in faults}
+    faults += [fault for fault in lost(store) if fault.checksum not in gone]
     return Verified(count, size, tuple(faults), tuple(files.strangers(store.buffers.directory)))
 
 
@@ -193,6 +196,13 @@ def _absent(store: Store, checksums: Iterable[bytes]) -> Iterator[str]:
         with suppress(ValueError):
             if not store.buffers.holds(checksum.hex()):
                 yield checksum.hex()
+
+
+def lost(store: Store) -> Iterator[Fault]:
+    """What was set aside earlier and no job is known to make: an input, or what nobody refers to."""
+    for fault in set_aside(store):
+        if evictions.maker_of(store.database, fault.checksum) is None:
+            yield fault._replace(kind="lost")
 
 
 def set_aside(store: Store) -> Iterator[Fault]:

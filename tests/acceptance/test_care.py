@@ -298,6 +298,23 @@ def test_files_that_were_deleted_by_hand_come_back(shop: Shop) -> None:
     care(shop, "verify")
 
 
+def test_an_input_that_is_lost_stays_a_fault(shop: Shop) -> None:
+    path = shop.write("a.txt", "x" * 20_000)
+    shop.good("-c", "wc -c a.txt")
+    (stored,) = shop.buffer_files()
+    damage(stored)
+    path.unlink()
+    assert b"1 damaged; try: seamless-store repair" in care(shop, "verify", status=1).out
+    assert b"lost: " in care(shop, "repair", status=1).out
+    for quick in ((), ("--quick",)):
+        told = care(shop, "verify", *quick, status=1).out.decode()
+        assert told.startswith(f"lost: {stored.name} (set aside in ")
+        assert "1 lost; try: seamless-store repair" in told
+    shop.write("a.txt", "x" * 20_000)
+    care(shop, "repair")
+    assert b"all is well" in care(shop, "verify").out
+
+
 def test_what_cannot_be_mended_is_said(shop: Shop) -> None:
     shop.write("a.txt", "x" * 20_000)
     shop.good("-c", f"cat a.txt; {MUCH}")
