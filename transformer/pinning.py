@@ -6,9 +6,9 @@ from typing import Any
 
 from seamless_queue.errors import SeamlessError
 
-from . import plain, session
+from . import session
 from .buffer import Buffer
-from .celltypes import Content, deserialize, serialize
+from .celltypes import Content, serialize
 from .checksum import Checksum
 from .transformation import Transformation
 
@@ -16,7 +16,7 @@ from .transformation import Transformation
 DIRECTORIES = ("folder", "deepfolder")
 
 
-def pinned(key: str, value: Any, celltype: str, language: str = "python") -> tuple[str, dict[str, Content]]:
+def pinned(key: str, value: Any, celltype: str) -> tuple[str, dict[str, Content]]:
     """The checksum of an argument, and by checksum the buffers that are not known to be in the store."""
     if isinstance(value, Checksum):
         return value.hex(), {}
@@ -27,9 +27,7 @@ def pinned(key: str, value: Any, celltype: str, language: str = "python") -> tup
         _refuse_inside(key, value)
     contents: dict[str, Content] = {}
     try:
-        content = _content(key, value, celltype, contents)
-        if language == "python":
-            _check(value, content, celltype)
+        content = _content(value, celltype, contents)
     except (TypeError, ValueError, FileNotFoundError, NotADirectoryError, SeamlessError) as exc:
         raise type(exc)(f"argument {key!r}: {exc}") from exc
     digest = session.digest()
@@ -38,30 +36,13 @@ def pinned(key: str, value: Any, celltype: str, language: str = "python") -> tup
     return checksum, contents
 
 
-def _content(key: str, value: Any, celltype: str, contents: dict[str, Content]) -> Content:
+def _content(value: Any, celltype: str, contents: dict[str, Content]) -> Content:
     """The buffer of an argument; others that it names are put into `contents`."""
     if celltype in DIRECTORIES:
         from . import folders
 
         return folders.index_of(value, contents)
-    if celltype == "module":
-        from .python.definitions import definition_of
-
-        return plain.dump(definition_of(value, key))
     return serialize(value, celltype)
-
-
-def _check(value: Any, content: Content, celltype: str) -> None:
-    """TypeError or ValueError for what the code could not be given."""
-    if celltype == "deepcell" and not isinstance(value, dict | list | tuple):
-        raise TypeError(f"a deepcell is a dict of checksums, not {type(value).__name__}")
-    if celltype == "python":
-        deserialize(content, celltype)
-    if celltype == "binary" and isinstance(value, bytes):
-        try:
-            deserialize(content, celltype)
-        except TypeError:
-            raise TypeError("these bytes are no array: use celltype bytes, or mixed for JSON") from None
 
 
 def _refuse_inside(key: str, value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:

@@ -223,7 +223,7 @@ class Transformer(Generic[P, R]):
             if isinstance(value, Transformation):
                 upstream[key] = value
             else:
-                checksum, given = pinned(key, value, celltype, self._language)
+                checksum, given = pinned(key, value, celltype)
                 for one, content in given.items():
                     contents[one] = parts_of(content)
                     large = large or isinstance(content, Pieces)
@@ -255,11 +255,6 @@ class Transformer(Generic[P, R]):
         result = celltypes.pop("./result", "mixed")
         if result in NOT_FOR_RESULTS:
             raise TypeError(f"a result cannot have celltype {result}")
-        if "module" in celltypes.values() and isinstance(self._parameters, Parameters):
-            name = next(name for name, celltype in self.celltypes.items() if celltype == "module")
-            raise TypeError(
-                f"argument {name!r}: a module is no argument of a function: declare it with .modules.{name}"
-            )
         return Recipe(
             digest,
             (kind, "transformer", _keep(self._code.encode(), contents)),
