@@ -29,29 +29,33 @@ _STARTS = (
     r"gh[a-z]_|github_pat_|gl[a-z]{1,5}-|npm_|pypi-|dckr_pat_|hf_|sk[-_]|[pr]k_|xox[a-z]|xapp-|SG\.|AIza|ya29\.|hvs\."
     r"|AKIA|ASIA|eyJ|dop_v1_|shp[a-z]{2}_|glsa_|rubygems_"
 )
+#: What secrets are called in a value, with other letters before it or not.
 _SAID = (
-    "pass|pwd|secret|token|key|cred|auth|private|cookie|session|signature|bearer|license|(?<![a-z])(?:pw|sig|pin|dsn)"
+    *("pass", "pwd", "secret", "token", "key", "cred", "auth", "private", "cookie", "session", "signature", "bearer"),
+    "license",
 )
-#: What looks like a secret anywhere in a value.
-_SECRET_VALUE = re.compile(
+_SAID_ALONE = ("pw", "sig", "pin", "dsn")
+#: How a header goes on that sends one.
+_SENT = ("basic", "digest")
+_ANY = "|".join([*_SAID, *(rf"(?<![a-z]){word}" for word in _SAID_ALONE)])
+#: Well-known tokens and private keys, anywhere in a value.
+_TOKEN = re.compile(rf"\A['\"\s]*(?:{_STARTS})|(?<![A-Za-z0-9])(?:{_STARTS})[\w.-]{{8}}|-----BEGIN")
+#: What is called a secret in a value, in small letters.
+_CALLED = re.compile(
     "|".join(
         [
-            rf"\A['\"\s]*(?:{_STARTS})",
-            rf"(?<![A-Za-z0-9])(?:{_STARTS})[\w.-]{{8}}",
-            "-----BEGIN",
             # --password=…, password: …, "token": …; but no list of directories
-            rf"(?i:(?:{_SAID})[\w-]{{0,40}}['\"]?\s{{0,9}}(?:=|:(?!/))\s{{0,9}}\S)",
+            rf"(?:{_ANY})[\w-]{{0,40}}['\"]?\s{{0,9}}(?:=|:(?!/))\s{{0,9}}\S",
             # --password …
-            rf"(?i:(?<!\S)--?[\w-]{{0,40}}(?:{_SAID})[\w-]{{0,40}}\s{{1,9}}[^\s-])",
-            r"(?i:\b(?:bearer|basic|digest|password|passwd|passphrase|authorization)['\"]?\s{1,9}\S)",
-            # -u user:password
-            r"(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:]{1,200}:\S",
-            # https://user:password@host, also with a slash in the password, but not https://host:80/a@b
-            r"://[^\s/]{0,500}@",
-            r"://[^\s/:@]{0,200}:(?!\d*/)[^\s@]{0,500}@",
+            rf"(?<!\S)--?[\w-]{{0,40}}(?:{_ANY})[\w-]{{0,40}}\s{{1,9}}[^\s-]",
+            r"\b(?:bearer|basic|digest|password|passwd|passphrase|authorization)['\"]?\s{1,9}\S",
         ]
     )
 )
+#: -u user:password
+_USER = re.compile(r"(?<!\S)(?:-u|--user|--proxy-user)[\s=]{0,9}[^\s:]{1,200}:\S")
+#: https://user:password@host, also with a slash in the password, but not https://host:80/a@b
+_ADDRESS = re.compile(r"://[^\s/]{0,500}@|://[^\s/:@]{0,200}:(?!\d*/)[^\s@]{0,500}@")
 #: Of a terminal or a login, not of the computation: they would only make records differ.
 _PASSING = frozenset(
     [
@@ -68,7 +72,7 @@ _BEGINNING_CHARACTERS = 200
 
 def looks_secret(name: str, value: str) -> bool:
     """Whether a value may be a secret, by its name or its own look; rather one too many."""
-    return _is_secret_name(name) or _SECRET_VALUE.search(value) is not None
+    return _is_secret_name(name) or _is_secret_value(value)
 
 
 def _is_secret_name(name: str) -> bool:
@@ -78,6 +82,14 @@ def _is_secret_name(name: str) -> bool:
     if any(part in upper for part in _SECRET_PARTS) or upper.rstrip("0123456789_").endswith("PW"):
         return True
     return any(word.upper() in _SECRET_WORDS for word in _WORD.findall(name))
+
+
+def _is_secret_value(value: str) -> bool:
+    # Plain looks first: patterns cost a hundred times as much, and hardly any value needs them.
+    if _TOKEN.search(value) or ("://" in value and _ADDRESS.search(value)) or ("-u" in value and _USER.search(value)):
+        return True
+    lower = value.lower()
+    return any(word in lower for word in (*_SAID, *_SAID_ALONE, *_SENT)) and _CALLED.search(lower) is not None
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
