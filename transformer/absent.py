@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from seamless_queue import sidecars
 from seamless_queue.broker import evictions, uploads
@@ -35,15 +36,24 @@ def _as_uploaded(store: Store, checksum: str) -> Iterator[Index | None]:
     paths = uploads.paths_of(store.database, checksum)
     if not paths:
         return
-    try:
-        index = directories.read_index(store, checksum)
-    except SeamlessError:
-        yield None
-        return
+    index: Index = {}
+    with suppress(SeamlessError):
+        if _may_be_index(store, checksum):
+            index = directories.read_index(store, checksum)
     # The files of a directory were uploaded with it. Of an empty one nobody can tell.
     name, member = next(directories.files(index), ("", checksum))
     for path in paths:
         yield index if uploads.has(store.database, member, os.path.join(path, os.fsencode(name))) and name else None
+
+
+def _may_be_index(store: Store, checksum: str) -> bool:
+    """What does not begin with a brace need not be read: it may be large."""
+    try:
+        with open(store.buffers.path(checksum), "rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        # A small buffer has no file.
+        return True
 
 
 def _as_captured(store: Store, checksum: str) -> Iterator[Index | None]:
