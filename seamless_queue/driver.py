@@ -152,8 +152,6 @@ class Database:
 
     def _again(self, statement: Any, exc: Exception) -> Any:
         """Try a statement that met a lock until it passes; the pause is jittered and grows slowly."""
-        import random
-
         deadline, pause = time.monotonic() + BUSY_SECONDS, RETRY_SECONDS
         while True:
             self._reject_unless_busy(exc)
@@ -162,7 +160,8 @@ class Database:
                     f"{self.path} stayed locked for {BUSY_SECONDS:.0f} s; end the process that holds it"
                 ) from exc
             with interruptible():
-                time.sleep(pause * (0.5 + random.random()))
+                # Not by `random`: whoever has seeded that expects to draw from it alone.
+                time.sleep(pause * (0.5 + os.urandom(1)[0] / 256))
             pause = min(pause * 1.1, RETRY_LONGEST_SECONDS)
             try:
                 return statement()

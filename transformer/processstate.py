@@ -38,7 +38,7 @@ _variables: dict[bytes, bytes] = vars(os.environ)["_data"]
 
 
 class ProcessState:
-    """The state as it is when this is made. As a context, it is put back at the end."""
+    """The state as it is when this is made. As a context, any number of times, it is put back at the end."""
 
     __slots__ = (
         "_directory",
@@ -63,9 +63,11 @@ class ProcessState:
         self._limit = sys.getrecursionlimit()
         self._filters = list(warnings.filters)
         self._locale = _setlocale(locale.LC_ALL)
-        self._handlers = [_getsignal(number) for number in SIGNALS]
+        self._handlers: list[Any] = []
 
     def __enter__(self) -> ProcessState:
+        # Each time: our own come and go (seamless_queue.signals).
+        self._handlers = [_getsignal(number) for number in SIGNALS]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
@@ -87,7 +89,8 @@ class ProcessState:
         if sys.path is not self._path or sys.path != self._path_entries:
             stay = [entry for entry in sys.path if entry not in self._path_entries and self._stays(entry)]
             sys.path = self._path
-            sys.path[:] = [*self._path_entries, *stay]
+            self._path_entries += stay
+            sys.path[:] = self._path_entries
         if warnings.filters != self._filters:
             self._put_back_filters()
         if _setlocale(locale.LC_ALL) != self._locale:
@@ -98,7 +101,8 @@ class ProcessState:
         # As a block of the standard library, which has what it remembers of the filters forgotten.
         with warnings.catch_warnings():
             pass
-        warnings.filters = [*added, *self._filters]
+        self._filters = [*added, *self._filters]
+        warnings.filters = list(self._filters)
 
     def _put_back_handlers(self) -> None:
         for number, handler in zip(SIGNALS, self._handlers, strict=True):

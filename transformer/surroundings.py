@@ -38,6 +38,8 @@ class Surroundings:
         self._taken_on: str | None = None
         self._places = Places(self._own_path)
         self._modules = UserModules(self._places)
+        #: what every outermost job begins with, until one is taken on from elsewhere
+        self._state: ProcessState | None = None
         self._outermost: ProcessState | None = None
         self._began_ns = 0
         #: whether nothing that was imported since then can hold on to what came with a job
@@ -52,8 +54,10 @@ class Surroundings:
         if not self._modules.can_begin():
             host.begin_afresh()
         self._began_ns = time.time_ns()
+        if self._state is None:
+            self._state = ProcessState(self._places.have)
         try:
-            with ProcessState(self._places.have) as self._outermost:
+            with self._state as self._outermost:
                 return self._run(call)
         finally:
             self._outermost = None
@@ -96,7 +100,7 @@ class Surroundings:
         if mark is not None:
             block[MARK.encode()] = mark
         set_environment(block)
-        self._taken_on = running.context
+        self._taken_on, self._state = running.context, None
 
 
 _here: Surroundings | None = None
