@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -157,6 +157,26 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         _hold.holds = True
+
+
+#: Those that code of others sets for itself; not SIGHUP, whose handler may be no Python (`end_after_parent`).
+OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def handlers() -> list[Any]:
+    """The handlers that code of others may put its own in the place of."""
+    return [_quick.getsignal(number) for number in OTHERS]
+
+
+def put_back(former: list[Any]) -> None:
+    """Have these handlers again; a timer whose handler was set since then does not go off any more."""
+    for number, handler in zip(OTHERS, former, strict=True):
+        # None: it is no Python. Only the main thread may, but only its code could have.
+        if handler is not None and _quick.getsignal(number) != handler:
+            if number == signal.SIGALRM:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            with suppress(ValueError):
+                _quick.signal(number, handler)
 
 
 class Overdue(BaseException):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import locale
 import os
-import signal
 import sys
 import time
 import warnings
@@ -16,22 +15,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-#: Those that code sets for itself. Not SIGHUP, whose handler is no Python (seamless_queue.signals).
-SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGALRM,
-    signal.SIGCHLD,
-    signal.SIGPIPE,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+from seamless_queue import signals
+
 #: Nobody else's files meanwhile.
 PRIVATE_MASK = 0o077
 #: As much as NumPy takes.
 SEED_WORDS = 4
-# What the standard modules are faces of: in all, several times as quick.
-_getsignal: Any = getattr(sys.modules.get("_signal"), "getsignal", signal.getsignal)
+# What the standard module is a face of, and several times as quick.
 _setlocale: Any = getattr(sys.modules.get("_locale"), "setlocale", locale.setlocale)
 #: The dictionary behind `os.environ`.
 _variables: dict[bytes, bytes] = vars(os.environ)["_data"]
@@ -67,7 +57,7 @@ class ProcessState:
 
     def __enter__(self) -> ProcessState:
         # Each time: our own come and go (seamless_queue.signals).
-        self._handlers = [_getsignal(number) for number in SIGNALS]
+        self._handlers = signals.handlers()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
@@ -75,8 +65,8 @@ class ProcessState:
         if sys.getrecursionlimit() != self._limit:
             sys.setrecursionlimit(self._limit)
         self.put_back()
-        if [_getsignal(number) for number in SIGNALS] != self._handlers:
-            self._put_back_handlers()
+        if signals.handlers() != self._handlers:
+            signals.put_back(self._handlers)
 
     def put_back(self) -> None:
         """Make the state what it was; a job inside a job begins with that of the outer one's beginning."""
@@ -103,16 +93,6 @@ class ProcessState:
             pass
         self._filters = [*added, *self._filters]
         warnings.filters = list(self._filters)
-
-    def _put_back_handlers(self) -> None:
-        for number, handler in zip(SIGNALS, self._handlers, strict=True):
-            if handler is not None and _getsignal(number) != handler:
-                if number == signal.SIGALRM:
-                    # What is still to ring was for the code.
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-                # Only the main thread may, and only its code could have.
-                with suppress(ValueError):
-                    signal.signal(number, handler)
 
 
 class Draws:
