@@ -109,7 +109,7 @@ print(str(pid) == gates.said("pid"))
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_nested_one_that_kills_its_worker_takes_its_caller_down_once(shop: Shop, workers: int) -> None:
     """The second time another worker runs it: the code that asked for it sees it fail, and goes on."""
-    text = f"spawn({workers})" + """
+    text = """
 @delayed
 def leaf(i):
     import os
@@ -127,7 +127,7 @@ mid.globals.leaf = leaf
 print(mid().run())
 """
     why = "its worker died 3 times, last: worker exit code 9"
-    assert run_script(shop, text).splitlines() == [str([0, why, 2])]
+    assert run_script(shop, f"spawn({workers})" + text).splitlines() == [str([0, why, 2])]
 
 
 @pytest.mark.parametrize("where", EXECUTORS)
