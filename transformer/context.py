@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from . import plain
-from .redaction import keepable
 
 #: Of the submitter's shell, not of the user's wish: they would only make contexts differ.
 LEFT_OUT = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "SEAMLESS_WORKER", "SEAMLESS_CRASH_AT"})
@@ -50,7 +49,12 @@ def to_remember(metavariables: Mapping[str, str], directories: Sequence[str], co
     """
     if not metavariables and not directories and conda is None:
         return None
-    fields: dict[str, object] = dict(keepable(metavariables))
+    fields: dict[str, object] = {}
+    if metavariables:
+        # Its patterns take long to be made, and hardly any command has such variables.
+        from .redaction import keepable
+
+        fields.update(keepable(metavariables))
     if directories:
         fields[DIRECTORIES] = list(directories)
     if conda is not None:
