@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import suppress
 
 from . import doorbell, owner, processes, streamlog, workdir
@@ -25,7 +24,7 @@ def reclaim_dead_sessions(store: Store) -> Consequences:
     consequences = Consequences()
     for session in sessions.live_sessions(store.database):
         alive = owner.is_alive(session.process)
-        if alive or (alive is None and session.lease_until > time.time()):
+        if session.is_believed(alive):
             continue
         if alive is False:
             _make_sure(store, session)

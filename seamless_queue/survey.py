@@ -51,7 +51,7 @@ class Host(NamedTuple):
     @property
     def works(self) -> bool:
         """Whether it is believed to live."""
-        return self.alive is True or (self.alive is None and self.session.lease_until > time.time())
+        return self.session.is_believed(self.alive)
 
 
 class Lists(NamedTuple):

@@ -64,6 +64,10 @@ class LiveSession(NamedTuple):
     created: float
     lease_until: float
 
+    def is_believed(self, alive: bool | None) -> bool:
+        """Whether it is taken to live, if its process does (None: that cannot be seen from here, its lease tells)."""
+        return alive is True or (alive is None and self.lease_until > time.time())
+
 
 def open_session(
     connection: Any,
@@ -141,10 +145,7 @@ def has_died(database: Database, worker_id: int) -> bool:
     """Whether a worker's session is dead: what it ran is taken back by the next that looks."""
     row = database.row(SESSION_OF, (worker_id,))
     session = next((one for one in live_sessions(database) if row and one.id == row[0]), None)
-    if session is None:
-        return True
-    alive = is_alive(session.process)
-    return alive is False or (alive is None and session.lease_until <= time.time())
+    return session is None or not session.is_believed(is_alive(session.process))
 
 
 def last_queue_start(database: Database) -> float | None:

@@ -219,9 +219,7 @@ def _clock(store: Store, _functions: Functions, _fix: bool) -> Iterator[Finding]
 
 def _sessions(store: Store, functions: Functions, fix: bool) -> Iterator[Finding]:
     live = sessions.live_sessions(store.database)
-    dead = [one for one in live if owner.is_alive(one.process) is False]
-    unseen = [one for one in live if owner.is_alive(one.process) is None and one.lease_until < time.time()]
-    gone = len(dead) + len(unseen)
+    gone = sum(not one.is_believed(owner.is_alive(one.process)) for one in live)
     if not gone:
         yield ok("sessions", f"{len(live)} open, all alive")
     elif fix:
