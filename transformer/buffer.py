@@ -171,5 +171,4 @@ def _raw(value: object) -> Content:
 def _checksum_of(data: Content) -> Checksum:
     from . import session
 
-    digest = session.digest()
-    return Checksum(digest.of(data) if isinstance(data, bytes) else digest.of_parts(data.parts))
+    return Checksum(session.checksum_of(data))

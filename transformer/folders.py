@@ -78,8 +78,7 @@ def _file(name: str, entry: object, files: Files) -> str:
     if not isinstance(entry, bytes | bytearray | memoryview):
         raise TypeError(f"file {name!r:.80} is given by its bytes, or by a Checksum, not by {type(entry).__name__}")
     content = serialize(bytes(entry), "bytes")
-    digest = session.digest()
-    checksum = digest.of(content) if isinstance(content, bytes) else digest.of_parts(content.parts)
+    checksum = session.checksum_of(content)
     files[checksum] = content
     return checksum
 

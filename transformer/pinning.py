@@ -30,8 +30,7 @@ def pinned(key: str, value: Any, celltype: str) -> tuple[str, dict[str, Content]
         content = _content(value, celltype, contents)
     except (TypeError, ValueError, FileNotFoundError, NotADirectoryError, SeamlessError) as exc:
         raise type(exc)(f"argument {key!r}: {exc}") from exc
-    digest = session.digest()
-    checksum = digest.of(content) if isinstance(content, bytes) else digest.of_parts(content.parts)
+    checksum = session.checksum_of(content)
     contents[checksum] = content
     return checksum, contents
 

@@ -22,7 +22,7 @@ from seamless_queue.errors import BufferMissing, SeamlessError
 from seamless_queue.settings import Settings
 
 from . import keying
-from .celltypes.pieces import parts_of
+from .celltypes.pieces import Pieces, parts_of
 from .configuration import Configuration
 from .engines import Engine, Frame, WorkerSide
 from .errors import CacheMissError
@@ -322,6 +322,11 @@ def current() -> Session:
 def digest() -> Digest:
     """The digest of the store in use."""
     return _current.digest
+
+
+def checksum_of(content: bytes | Pieces) -> str:
+    """The checksum of a buffer, whether it is in the store or not."""
+    return digest().of(content) if isinstance(content, bytes) else digest().of_parts(content.parts)
 
 
 def read(checksum: str) -> bytes | memoryview:
