@@ -30,8 +30,9 @@ from . import directories, plain
 from .celltypes import deserialize, mixedjson
 from .celltypes.header import MAGIC
 from .kept import Kept
-from .pinfiles import DIRECTORIES, TEXTS
+from .pinfiles import TEXTS
 from .results import stage_result
+from .specification import DIRECTORIES
 
 #: What the code makes, in its working directory.
 RESULT = "RESULT"

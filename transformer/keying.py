@@ -14,10 +14,7 @@ from seamless_queue.store import Store
 
 from . import directories, plain
 from .kept import leaves_of
-from .specification import Pin, Specification, identity_buffer
-
-#: Celltypes whose value is an index of other buffers.
-DEEP = frozenset({"deepcell", "folder", "deepfolder"})
+from .specification import DEEP, Pin, Specification, identity_buffer
 
 
 def key(store: Store, keyable: Keyable, staged: Staged) -> Identity:

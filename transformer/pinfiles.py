@@ -26,9 +26,8 @@ from . import directories, plain
 from .celltypes import deserialize, mixedjson
 from .celltypes.header import MAGIC, Header, parsed
 from .celltypes.mixed import CONTAINER_MAGIC
+from .specification import DIRECTORIES
 
-#: Arguments of these celltypes are directories.
-DIRECTORIES = ("folder", "deepfolder")
 #: Celltypes whose buffers are the text itself.
 TEXTS = ("text", "python", "ipython", "yaml")
 #: Longer texts are files only: the environment of a process is not for data.

@@ -10,10 +10,8 @@ from . import session
 from .buffer import Buffer
 from .celltypes import Content, serialize
 from .checksum import Checksum
+from .specification import DIRECTORIES
 from .transformation import Transformation
-
-#: What a value of these celltypes is for a command or a function: a directory.
-DIRECTORIES = ("folder", "deepfolder")
 
 
 def pinned(key: str, value: Any, celltype: str) -> tuple[str, dict[str, Content]]:

@@ -14,15 +14,12 @@ from seamless_queue.errors import SeamlessError
 from seamless_queue.store import Store
 
 from . import plain
-from .keying import DEEP
 from .python.pins import GLOBALS, MAIN, argument_name, module_name
-from .specification import STDOUT
+from .specification import DEEP, DIRECTORIES, STDOUT
 
 #: How the bytes of a checksum are had; raises a SeamlessError where they are not.
 Read = Callable[[str], bytes]
 
-#: Celltypes of directories.
-_DIRECTORIES = frozenset({"folder", "deepfolder"})
 _THROUGH_PYTHON = "transformer"
 
 
@@ -111,7 +108,7 @@ def _input(fields: dict[str, Any], key: str, is_command: bool) -> Input:
     celltype, subcelltype, checksum = fields[key]
     entry = fields.get("__format__", {}).get(key, {})
     of_files = is_command and entry.get("filesystem", {}).get("mode") == "directory"
-    is_directory = of_files or (is_command and celltype == "mixed") or celltype in _DIRECTORIES
+    is_directory = of_files or (is_command and celltype == "mixed") or celltype in DIRECTORIES
     is_module = subcelltype == "module"
     is_index = not is_module and (is_directory or celltype in DEEP or entry.get("celltype") in DEEP)
     executable = bool(entry.get("executable"))

@@ -24,8 +24,9 @@ from seamless_queue.store import Store
 from . import fingertip, plain, provenance
 from .celltypes import CELLTYPES
 from .context import to_remember, told
-from .keying import DEEP, is_kept, known_job
+from .keying import is_kept, known_job
 from .results import LEAVES
+from .specification import DEEP
 
 TRANSFORMATION, DUNDER, COMMAND = "transformation.json", "dunder.json", "command.txt"
 LANGUAGES = ("bash", "python")

@@ -27,6 +27,7 @@ from .configuration import Configuration
 from .engines import Engine, Frame, WorkerSide
 from .errors import CacheMissError
 from .recent import RecentBuffers, RecentErrors, RecentResults
+from .specification import DEEP
 
 if TYPE_CHECKING:
     from seamless_queue.clerk import Host
@@ -197,7 +198,7 @@ class Session:
             if known is None:
                 return None
             # What nobody wants kept is as good as kept: whoever reads it has it made again.
-            if is_scratch or keying.is_kept(engine.store, known.result, one.definition.result in keying.DEEP):
+            if is_scratch or keying.is_kept(engine.store, known.result, one.definition.result in DEEP):
                 return known.result
         one.gone_result = known.result
         return None

@@ -14,6 +14,9 @@ from . import plain
 
 #: Keys of the identity that no input can have under its own name.
 RESERVED = frozenset({"code", "result"})
+#: Celltypes of directories, and of all that names buffers by their checksums.
+DIRECTORIES = frozenset({"folder", "deepfolder"})
+DEEP = DIRECTORIES | {"deepcell"}
 #: The name of captured standard output among the captures.
 STDOUT = "STDOUT"
 
