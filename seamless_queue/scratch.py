@@ -62,8 +62,9 @@ def _drop(store: Store, functions: Functions, unused: Unused) -> bool:
     with store.database.transaction() as connection:
         if evictions.give_up(connection, unused.job_id) is None:
             return False
+        promised = evictions.promised_among(store.database, bytes_of_it)
         for checksum in bytes_of_it:
-            if not evictions.is_promised(store.database, checksum) and not _is_newer(store, checksum, unused.finished):
+            if checksum not in promised and not _is_newer(store, checksum, unused.finished):
                 store.buffers.remove_within(connection, checksum)
         crashpoints.reached("removed")
     return True

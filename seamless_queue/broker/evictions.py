@@ -6,7 +6,9 @@ run inside the caller's write transaction; the bytes go after it.
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..driver import Database
@@ -38,10 +40,12 @@ GIVE_UP = f"""UPDATE jobs SET evicted = ? WHERE id = ? AND {among(JobState.DONE)
     AND {_UNUSED} RETURNING result"""
 SCRATCH = f"""SELECT id, checksum, result, finished FROM jobs WHERE scratch = 1 AND evicted IS NULL
     AND {among(JobState.DONE)} AND {_UNUSED} LIMIT ?"""
-PROMISED = f"""SELECT EXISTS (SELECT 1 FROM uploads WHERE checksum = ?)
-    OR EXISTS (SELECT 1 FROM jobs WHERE result = ? AND {among(JobState.DONE)} AND evicted IS NULL)
+_DONE = f"jobs.{among(JobState.DONE)} AND jobs.evicted IS NULL"
+PROMISED = f"""SELECT sums.value FROM json_each(?) AS sums
+    WHERE EXISTS (SELECT 1 FROM uploads WHERE checksum = unhex(sums.value))
+    OR EXISTS (SELECT 1 FROM jobs WHERE result = unhex(sums.value) AND {_DONE})
     OR EXISTS (SELECT 1 FROM makers JOIN jobs ON jobs.id = makers.job_id
-        WHERE makers.checksum = ? AND jobs.{among(JobState.DONE)} AND jobs.evicted IS NULL)"""
+        WHERE makers.checksum = unhex(sums.value) AND {_DONE})"""
 
 
 class Maker(NamedTuple):
@@ -94,6 +98,6 @@ def unused_scratch(database: Database, at_most: int) -> list[Unused]:
     return [Unused(row[0], row[1].hex(), row[2].hex(), row[3]) for row in database.rows(SCRATCH, (at_most,))]
 
 
-def is_promised(database: Database, checksum: str) -> bool:
-    """Whether a job that is not evicted promises this buffer, or somebody has uploaded it to stay."""
-    return bool(database.row(PROMISED, (bytes.fromhex(checksum),) * 3)[0])
+def promised_among(database: Database, checksums: Iterable[str]) -> set[str]:
+    """Those of these buffers that a job promises which is not evicted, or that somebody has uploaded to stay."""
+    return {row[0] for row in database.rows(PROMISED, (json.dumps(list(checksums)),))}

@@ -53,12 +53,6 @@ PROMISING = f"""SELECT lower(hex(sums.sum)), jobs.id, jobs.checksum, jobs.result
     JOIN jobs ON jobs.id IN (SELECT id FROM jobs WHERE result = sums.sum
         UNION SELECT job_id FROM makers WHERE makers.checksum = sums.sum)
     WHERE {_DONE}"""
-# As evictions.PROMISED, of many.
-PROMISED = f"""SELECT sums.value FROM json_each(?) AS sums
-    WHERE EXISTS (SELECT 1 FROM uploads WHERE checksum = unhex(sums.value))
-    OR EXISTS (SELECT 1 FROM jobs WHERE result = unhex(sums.value) AND {_DONE})
-    OR EXISTS (SELECT 1 FROM makers JOIN jobs ON jobs.id = makers.job_id
-        WHERE makers.checksum = unhex(sums.value) AND {_DONE})"""
 # Of a job that was given up in the same transaction.
 KEEP = "UPDATE jobs SET evicted = NULL WHERE id = ?"
 
@@ -183,7 +177,7 @@ class Evictor:
         found = {one.file.checksum: one for one in self._of(list(_files(self._store, checksums)))}
         jobs = [job for one in found.values() for job in one.jobs]
         self._runnable.look_at([job.checksum for job in jobs])
-        named = needed.of_sidecars_of_many(self._store.database, [job.id for job in jobs])
+        named = needed.of_sidecars(self._store.database, [job.id for job in jobs])
         plans, count_named, size = [], 0, 0
         for candidate in (found[one] for one in checksums if one in found):
             if size >= wanted:
@@ -247,8 +241,7 @@ class Evictor:
     def _kept(self, checksums: list[str]) -> set[str]:
         """Those that somebody needs or promises all the same."""
         wanted = self._needed.among([bytes.fromhex(one) for one in checksums])
-        promised = self._store.database.rows(PROMISED, (json.dumps(checksums),))
-        return {*compress(checksums, wanted), *(row[0] for row in promised)}
+        return {*compress(checksums, wanted), *evictions.promised_among(self._store.database, checksums)}
 
 
 def _give_up(connection: Any, jobs: Sequence[Job]) -> bool:

@@ -86,15 +86,15 @@ def _batches(store: Store, before: tuple[float | None, ...], kept: set[int]) -> 
     while rows := store.database.rows(OLD, (last, *wish, BATCH)):
         last = rows[-1][0]
         free = [row for row in rows if row[0] not in kept]
-        yield [job_id for job_id, result, _ in free if not _is_named(store, job_id, result)]
+        named = needed.of_sidecars(store.database, [job_id for job_id, result, _ in free if result is not None])
+        yield [job_id for job_id, result, _ in free if not _is_named(store, result, named.get(job_id, set()))]
 
 
-def _is_named(store: Store, job_id: int, result: bytes | None) -> bool:
-    """Whether a sidecar of the job's outputs still names what it has made."""
-    if result is None:
+def _is_named(store: Store, result: bytes | None, named: set[bytes]) -> bool:
+    """Whether what the sidecars of a job's outputs name is still what it has made."""
+    if result is None or not named:
         return False
-    named = needed.of_sidecars(store.database, job_id)
-    return bool(named) and not named.isdisjoint({result, *needed.named_in(needed.index_content(store, result))})
+    return not named.isdisjoint({result, *needed.named_in(needed.index_content(store, result))})
 
 
 def _needed_makers(store: Store, functions: Functions, before: float | None) -> set[int]:

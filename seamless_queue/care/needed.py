@@ -66,9 +66,7 @@ SPECIFICATIONS = """SELECT id, specification FROM requests WHERE id > ? AND id <
     ORDER BY id LIMIT ?"""
 LAST_ATTEMPT = "SELECT COALESCE(MAX(id), 0) FROM attempts"
 LAST_REQUEST = "SELECT COALESCE(MAX(id), 0) FROM requests"
-OUTPUTS_OF = """SELECT outputs.path FROM outputs JOIN requests ON requests.id = outputs.request_id
-    WHERE requests.job_id = ? AND outputs.pending = 0"""
-OUTPUTS_OF_MANY = """SELECT requests.job_id, outputs.path FROM requests
+OUTPUTS_OF = """SELECT requests.job_id, outputs.path FROM requests
     JOIN outputs ON outputs.request_id = requests.id
     WHERE requests.job_id IN (SELECT value FROM json_each(?)) AND outputs.pending = 0"""
 OUTPUTS = """SELECT request_id, path FROM outputs WHERE request_id > ? AND pending = 0
@@ -151,15 +149,10 @@ def named_in(content: bytes) -> list[bytes]:
 
 
 # -- sidecars ---------------------------------------------------------------------------------
-def of_sidecars(database: Database, job_id: int) -> set[bytes]:
-    """What the sidecars of a job's outputs name now."""
-    return {each for (path,) in database.rows(OUTPUTS_OF, (job_id,)) for each in of_sidecar(os.fsdecode(path))}
-
-
-def of_sidecars_of_many(database: Database, job_ids: list[int]) -> dict[int, set[bytes]]:
-    """The same of many jobs; nothing is said of those without."""
+def of_sidecars(database: Database, job_ids: list[int]) -> dict[int, set[bytes]]:
+    """What the sidecars of the outputs of jobs name now; nothing is said of those without."""
     found: dict[int, set[bytes]] = {}
-    for job_id, path in database.rows(OUTPUTS_OF_MANY, (json.dumps(job_ids),)):
+    for job_id, path in database.rows(OUTPUTS_OF, (json.dumps(job_ids),)):
         found.setdefault(job_id, set()).update(of_sidecar(os.fsdecode(path)))
     return found
 
