@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from . import doorbell, processes
+from . import doorbell, marked, processes
 from .broker import endings, sessions
 from .broker.endings import RequestEnding
 from .broker.sessions import SessionKind
@@ -70,7 +70,7 @@ class Hooks:
         #: where the server is rung awake when it may have something to tell, or to stop waiting for
         self._address = address
         self._session_id = session_id
-        self._mark = processes.mark(store.id, worker_id)
+        self._mark = marked.mark(store.id, worker_id)
         #: lines for the server's log
         self._notes: deque[str] = deque()
         self._ready: queue.Queue[Hook | None] = queue.Queue(READY_AHEAD)
@@ -257,7 +257,7 @@ def facts(hook: Hook) -> dict[str, str]:
 
 def run(hook: Hook, mark: str, stop: Callable[[], bool], limit: float = LIMIT_SECONDS) -> list[str]:
     """Run a hook to its end or its limit; what is to be said about it."""
-    environment = {**os.environ, **facts(hook), processes.MARK: mark}
+    environment = {**os.environ, **facts(hook), marked.MARK: mark}
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     with tempfile.TemporaryFile() as output:
         watch = _Watch(output.fileno(), stop)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from . import processes
+from . import marked, processes
 from .attempt import Death
 from .broker.states import Outcome
 from .broker.work import Finished, Running
@@ -209,7 +209,7 @@ class WorkerPool:
             return None
         if member.leaving:
             return Death(member.id, "left", False, [_ended(message) for message in member.leaving])
-        processes.kill_marked({f"{mark_of_store}:{member.id}"})
+        marked.kill_marked({f"{mark_of_store}:{member.id}"})
         # One that we have killed for the sake of one job had maybe begun others, which are not to blame.
         return Death(member.id, _how(status), not member.killed, [])
 

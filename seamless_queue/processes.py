@@ -1,7 +1,7 @@
 """The one door to other processes: commands of jobs, workers, and what they leave behind.
 
-Every command leads a process group of its own and carries a mark in its environment, so that all it
-started can be found and killed even after the worker above it has died.
+Every command leads a process group of its own, so that all it started can be killed; what leaves the group is found by
+its mark (marked.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from .broker.states import Outcome
 from .broker.work import Usage
@@ -25,8 +25,6 @@ from .errors import SeamlessError
 from .recorder import Recorder
 from .signals import interruptible, uninterrupted
 
-#: In the environment of every command: STORE-ID:WORKER-ID.
-MARK = "SEAMLESS_WORKER"
 #: How often a wait looks around where nothing can wake it (no pidfd: not Linux).
 POLL_SECONDS = 0.02
 #: What a command finds as a shell would give it, whatever this process ignores or handles.
@@ -81,11 +79,6 @@ class Ended:
     usage: Usage
     #: when it had written how much (recorder.py)
     marks: str | None = None
-
-
-def mark(store_id: str, worker_id: int) -> str:
-    """The mark of the commands of this worker."""
-    return f"{store_id}:{worker_id}"
 
 
 def run_command(
@@ -310,50 +303,6 @@ def _children(*, of_all_threads: bool) -> list[int]:
         with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
             found.extend(int(child) for child in file.read().split())
     return found
-
-
-def kill_marked(marks: set[str]) -> int:
-    """Kill every process of this user that carries one of these marks; how many there were."""
-    import psutil
-
-    killed: set[int] = set()
-    # A process may fork while we look: look until nothing is left.
-    while True:
-        found = [process for process in psutil.process_iter() if _mark_of(process) in marks]
-        found = [process for process in found if process.pid not in killed or process.is_running()]
-        if not found:
-            return len(killed)
-        for process in found:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-            killed.add(process.pid)
-        _wait_until_dead(found)
-
-
-def marks_below(prefix: str) -> set[str]:
-    """The marks that begin so of all living processes of this user."""
-    import psutil
-
-    found = (_mark_of(process) for process in psutil.process_iter())
-    return {mark for mark in found if mark is not None and mark.startswith(prefix)}
-
-
-def _wait_until_dead(found: Sequence[Any]) -> None:
-    """Not until they are reaped: whoever inherits them may take its time."""
-    deadline = time.monotonic() + 1
-    while any(_mark_of(process) is not None for process in found) and time.monotonic() < deadline:
-        time.sleep(0.001)
-
-
-def _mark_of(process: Any) -> str | None:
-    import psutil
-
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return str(process.environ().get(MARK))
-    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-        return None
 
 
 def exit_status(arguments: Sequence[str]) -> int:

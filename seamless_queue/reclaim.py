@@ -10,7 +10,7 @@ import os
 import signal
 from contextlib import suppress
 
-from . import doorbell, owner, processes, streamlog, workdir
+from . import doorbell, marked, owner, streamlog, workdir
 from .broker import deliveries, reports, sessions
 from .broker.records import Consequences, Streams
 from .broker.sessions import LiveSession
@@ -67,7 +67,7 @@ def _make_sure(store: Store, session: LiveSession) -> None:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
     if workers and session.process.boot == owner.current().boot:
-        processes.kill_marked({processes.mark(store.id, worker_id) for worker_id in workers})
+        marked.kill_marked({marked.mark(store.id, worker_id) for worker_id in workers})
 
 
 def sweep(store: Store, clerk: Clerk) -> None:

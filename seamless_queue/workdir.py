@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 
-from . import processes
+from . import marked
 
 #: The command's own directory inside a place.
 JOB = "job"
@@ -52,8 +52,8 @@ class Workplace:
             remove(path)
 
     def mark(self, store_id: str) -> str:
-        """The mark that the worker's commands carry (processes.MARK)."""
-        return processes.mark(store_id, self._worker_id)
+        """The mark that the worker's commands carry (marked.MARK)."""
+        return marked.mark(store_id, self._worker_id)
 
     def close(self) -> None:
         """Remove the directory."""

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 import orjson
 
-from . import attempt, crashpoints, owner, processes, signals
+from . import attempt, crashpoints, marked, owner, processes, signals
 from .attempt import Done
 from .broker import claims, sessions
 from .broker.records import QUEUE_LANE, Consequences, merged
@@ -88,7 +88,7 @@ class Worker:
         self.minder = Minder(self)
         reuse = processes.adopt_orphans()
         # What the code of jobs starts can be found by it, as commands can.
-        os.environ[processes.MARK] = processes.mark(self.store.id, self.id)
+        os.environ[marked.MARK] = marked.mark(self.store.id, self.id)
         self.workplace = Workplace(self.store.work, self.id, reuse=reuse)
         #: what Python code writes here, once any has run
         self.captured: CapturedStreams | None = None

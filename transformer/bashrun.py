@@ -19,7 +19,8 @@ from seamless_queue.broker import submissions
 from seamless_queue.broker.states import Outcome
 from seamless_queue.broker.work import Finished, Running
 from seamless_queue.errors import SeamlessError
-from seamless_queue.processes import MARK, Ended, Watch, run_command
+from seamless_queue.marked import MARK
+from seamless_queue.processes import Ended, Watch, run_command
 from seamless_queue.staged import Staged
 from seamless_queue.store import Store
 from seamless_queue.workdir import JOB

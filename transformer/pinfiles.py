@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from seamless_queue.digest import is_checksum
 from seamless_queue.errors import SeamlessError
-from seamless_queue.processes import MARK
+from seamless_queue.marked import MARK
 from seamless_queue.store import Store
 
 from . import directories, plain

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from seamless_queue.broker.work import Running
 from seamless_queue.clerk import Host
-from seamless_queue.processes import MARK
+from seamless_queue.marked import MARK
 from seamless_queue.store import Store
 
 from . import plain

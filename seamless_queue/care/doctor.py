@@ -15,7 +15,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
-from .. import driver, filesystems, owner, private, processes, reclaim, sidecars
+from .. import driver, filesystems, marked, owner, private, processes, reclaim, sidecars
 from ..broker import reports, sessions
 from ..clerk import Clerk, Functions
 from ..errors import SeamlessError
@@ -236,13 +236,13 @@ def _clerk(store: Store, functions: Functions) -> Clerk:
 
 def _orphans(store: Store, _functions: Functions, fix: bool) -> Iterator[Finding]:
     live = {
-        processes.mark(store.id, worker)
+        marked.mark(store.id, worker)
         for session in sessions.live_sessions(store.database)
         for worker in sessions.worker_processes(store.database, session)
     }
-    found = processes.marks_below(f"{store.id}:") - live
+    found = marked.marks_below(f"{store.id}:") - live
     if found and fix:
-        count = processes.kill_marked(found)
+        count = marked.kill_marked(found)
         yield ok("processes", f"killed {count} of workers that are gone")
     elif found:
         yield warn("processes", f"commands of {len(found)} workers that are gone still run; --fix kills them")

@@ -15,6 +15,7 @@ import pytest
 
 from seamless_queue import owner, processes
 from seamless_queue.broker.states import Outcome
+from seamless_queue.marked import MARK, kill_marked
 from seamless_queue.processes import Ended, run_command
 
 ENVIRONMENT = {b"PATH": os.environb[b"PATH"]}
@@ -324,12 +325,12 @@ def test_a_program_that_is_not_there_is_an_error_and_moves_nobody(tmp_path: Path
 
 
 def test_marked_processes_are_found_wherever_they_are(tmp_path: Path) -> None:
-    environment = {**os.environ, processes.MARK: "a-store:7"}
+    environment = {**os.environ, MARK: "a-store:7"}
     marked = subprocess.Popen(["sleep", "300"], env=environment, start_new_session=True)
-    other = subprocess.Popen(["sleep", "300"], env={**environment, processes.MARK: "a-store:70"})
+    other = subprocess.Popen(["sleep", "300"], env={**environment, MARK: "a-store:70"})
     try:
         # Popen returns once the command is executed, and so its environment is to be seen.
-        assert processes.kill_marked({"a-store:7", "a-store:8"}) >= 1
+        assert kill_marked({"a-store:7", "a-store:8"}) >= 1
         assert owner.start_time(marked.pid) is None
         assert other.poll() is None
     finally:
