@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from seamless_queue.control import Refused
     from seamless_queue.store import Store
 
-JOB_HELP = """JOB is a request's number, the first digits of a checksum, or a file that the command writes."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 jobs_argument = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 

@@ -53,11 +53,15 @@ def lookup_many(database: Database, statuses: Sequence[os.stat_result]) -> list[
 
 def entry(status: os.stat_result, hashing_began_ns: int, checksum: str) -> Entry | None:
     """What to record for a file that had `status` before hashing began; None if it cannot be trusted."""
-    coarse = status.st_mtime_ns % SECOND_NS == 0 and status.st_ctime_ns % SECOND_NS == 0
-    limit = hashing_began_ns - (COARSE_GRAIN_NS if coarse else GRAIN_NS)
-    if max(status.st_mtime_ns, status.st_ctime_ns) > limit:
+    if not is_settled(status.st_mtime_ns, status.st_ctime_ns, hashing_began_ns):
         return None
     return (*_signature(status), bytes.fromhex(checksum))
+
+
+def is_settled(modified_ns: int, changed_ns: int, began_ns: int) -> bool:
+    """Whether a file had these times for so long, when something began, that a later change will show in them."""
+    coarse = modified_ns % SECOND_NS == 0 and changed_ns % SECOND_NS == 0
+    return max(modified_ns, changed_ns) <= began_ns - (COARSE_GRAIN_NS if coarse else GRAIN_NS)
 
 
 def record(database: Database, entries: Sequence[Entry]) -> None:

@@ -14,9 +14,10 @@ from .celltypes.pieces import parts_of
 from .definition import Definition, Options, PinEntry
 from .environment import Environment
 from .names import Modules, Names
-from .pinning import DIRECTORIES, pinned
+from .pinning import pinned
 from .python.pins import argument_key, globals_key, module_key
 from .python.signature import Keywords, Parameters
+from .specification import DIRECTORIES
 from .transformation import Transformation
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from importlib import invalidate_caches
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
-from seamless_queue.statcache import COARSE_GRAIN_NS, GRAIN_NS, SECOND_NS
+from seamless_queue.statcache import COARSE_GRAIN_NS, is_settled
 
 from . import attemptrecord
 
@@ -149,7 +149,9 @@ class UserModules:
         archive = getattr(names.get("__loader__"), "archive", None)
         file = archive if isinstance(archive, str) else file
         status = _status(file)
-        is_trusted = _is_settled(status, began_ns) and self._watched.get(file, status) == status
+        is_trusted = (
+            bool(status) and is_settled(status[0], status[1], began_ns) and self._watched.get(file, status) == status
+        )
         self._watched[file] = status if is_trusted else UNTRUSTED
         _distrust_bytecode(status, names.get("__cached__"))
 
@@ -169,14 +171,6 @@ def _status(path: str) -> Status:
     except (OSError, ValueError):
         return ()
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
-
-
-def _is_settled(status: Status, began_ns: int) -> bool:
-    """Whether the file has not changed since the code began that has imported it."""
-    if not status:
-        return False
-    coarse = status[0] % SECOND_NS == 0 and status[1] % SECOND_NS == 0
-    return max(status[:2]) <= began_ns - (COARSE_GRAIN_NS if coarse else GRAIN_NS)
 
 
 def _distrust_bytecode(status: Status, cached: object) -> None:
